@@ -1,0 +1,69 @@
+# `make` lists what there is. Everything that a target needs beyond Rust, Python 3 and make it sets up
+# itself, below .tools where possible.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+# Where the binaries come out: cargo's own variable, when it is set, moves them.
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+
+.PHONY: help run build test test-rust test-python lint bench clean distclean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+run: ## build and start Onhand with a few demo products (data in ./data, stop with Ctrl-C)
+	@set -eu; \
+	nats_server=$$(tools/nats-server); \
+	$(CARGO) build --release --locked -p onhand; \
+	ONHAND_NATS_SERVER=$$nats_server exec tools/foreground "$(TARGET)/release/onhand" up --demo $(ARGS)
+
+build: ## build every binary in release mode
+	@$(CARGO) build --release --locked --workspace --bins
+
+test: test-rust test-python ## set up what the tests need and run them all
+
+# The tests start real servers and our own binaries; the three variables say where the servers are.
+test-rust: ## only the tests in Rust
+	@set -eu; \
+	export ONHAND_NATS_SERVER ONHAND_POSTGRES_BIN ONHAND_TEST_PYTHON; \
+	ONHAND_NATS_SERVER=$$(tools/nats-server); \
+	ONHAND_POSTGRES_BIN=$$(tools/postgres); \
+	ONHAND_TEST_PYTHON=$$(tools/python); \
+	$(CARGO) build --workspace --bins --locked; \
+	if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		$(CARGO) nextest run --workspace --locked --no-fail-fast; \
+		$(CARGO) test --workspace --doc --locked; \
+	else \
+		$(CARGO) test --workspace --locked --no-fail-fast; \
+	fi
+
+test-python: ## only the tests with an independent client, the shipped configuration and compose.yml
+	@set -eu; \
+	export ONHAND_NATS_SERVER ONHAND_POSTGRES_BIN ONHAND_TEST_BINARIES="$(TARGET)/debug"; \
+	ONHAND_NATS_SERVER=$$(tools/nats-server); \
+	ONHAND_POSTGRES_BIN=$$(tools/postgres); \
+	python=$$(tools/python); \
+	$(CARGO) build --workspace --bins --locked; \
+	"$$python" -m pytest tests/python
+
+lint: ## formatting, clippy, documentation; licences and advisories where cargo-deny is installed
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --workspace check; \
+	else echo "cargo-deny is not installed: licences and advisories were not checked"; fi
+
+bench: ## measure orders per second (ARGS="…" as in onhand bench --help)
+	@set -eu; \
+	nats_server=$$(tools/nats-server); \
+	$(CARGO) build --release --locked -p onhand; \
+	ONHAND_NATS_SERVER=$$nats_server exec tools/foreground "$(TARGET)/release/onhand" bench $(ARGS)
+
+clean: ## remove what was built and the demo's data
+	@$(CARGO) clean
+	@rm -rf data
+
+distclean: clean ## the same, and the tools that were installed into the project
+	@rm -rf .tools
