@@ -14,9 +14,10 @@ DEADLINE_S = 90
 def until(what, probe, process=None):
     """The first true answer of `probe`; an exception in it counts as not yet."""
     end = time.monotonic() + DEADLINE_S
-    last = None
+    last, why = None, f"not within {DEADLINE_S} s"
     while time.monotonic() < end:
         if process is not None and process.poll() is not None:
+            why = f"its process ended with {process.returncode}"
             break
         try:
             if answer := probe():
@@ -25,7 +26,7 @@ def until(what, probe, process=None):
             last = error
         time.sleep(0.05)
     log = process.log.read_text(errors="replace")[-4000:] if process is not None else ""
-    raise AssertionError(f"{what}: not within {DEADLINE_S} s (last: {last!r})\n{log}")
+    raise AssertionError(f"{what}: {why} (last: {last!r})\n{log}")
 
 
 def free_port():

@@ -11,7 +11,7 @@ import urllib.request
 
 import nats
 
-from processes import ROOT, bare_environment, free_port, tool, until
+from processes import DEADLINE_S, ROOT, bare_environment, free_port, tool, until
 
 USERS = ("product-node", "order-node", "onhand", "operator")
 
@@ -117,7 +117,7 @@ class Client:
 
 
 class Postgres:
-    """A private cluster on loopback, where everybody on this machine is trusted."""
+    """A private cluster: trusted by its socket, by password on loopback, as in the container."""
 
     def __init__(self, processes, folder):
         self.programs = pathlib.Path(tool("ONHAND_POSTGRES_BIN", "postgres"))
@@ -133,7 +133,8 @@ class Postgres:
         data = home / "data"
         subprocess.run(
             [self.programs / "initdb", "--pgdata", data, "--username", "postgres"]
-            + ["--auth", "trust", "--encoding", "UTF8", "--no-sync"],
+            + ["--auth-local", "trust", "--auth-host", "scram-sha-256", "--encoding", "UTF8"]
+            + ["--no-sync"],
             check=True, cwd=home, env=bare_environment(), stdout=subprocess.DEVNULL, **options,
         )
         self.process = processes.start(
@@ -143,14 +144,15 @@ class Postgres:
             cwd=home,
             **options,
         )
-        self.environment = bare_environment(PGHOST="127.0.0.1", PGPORT=self.port)
+        self.environment = bare_environment(PGHOST=home, PGPORT=self.port)
         self.environment["PATH"] = f"{self.programs}{os.pathsep}{self.environment['PATH']}"
-        until("postgres answers", lambda: self.run("pg_isready", "-U", "postgres"), self.process)
+        until("postgres answers", lambda: self.run("pg_isready", "--username", "postgres"), self.process)
 
     def run(self, program, *arguments, **more):
         """Runs one of Postgres' programs, or a script that does, against this cluster."""
         subprocess.run(
-            [program, *arguments], check=True, env=self.environment | more, capture_output=True
+            [program, *arguments], check=True, env=self.environment | more, capture_output=True,
+            timeout=DEADLINE_S,
         )
         return True
 

@@ -1,0 +1,130 @@
+"""What passes over NATS while orders are placed, as a client sees it that shares no code with us."""
+
+import asyncio
+import contextlib
+import datetime
+
+import msgpack
+import nats
+
+from onhand import Onhand, order_of, product_with
+
+PARTITIONS = 8
+
+
+def partition(entity):
+    """FNV-1a of 64 bits over the id's text, modulo the partitions: written from its definition."""
+    digest = 0xCBF29CE484222325
+    for byte in entity.encode():
+        digest = (digest ^ byte) * 0x100000001B3 % 2**64
+    return digest % PARTITIONS
+
+
+async def watch(url, work, until_seen):
+    """The messages by subject that pass while `work` runs in a thread, up to those asked for."""
+    client = await nats.connect(url)
+    heard = asyncio.Queue()
+    for subjects in ("cmd.>", "reply.>", "event.>"):
+        await client.subscribe(subjects, cb=heard.put)
+    await client.flush()
+    answer = await asyncio.to_thread(work)
+
+    messages = {}
+    missing = set(until_seen(answer))
+    with contextlib.suppress(asyncio.TimeoutError):
+        while missing:
+            message = await asyncio.wait_for(heard.get(), 30)
+            messages.setdefault(message.subject, []).append(message)
+            missing.discard(message.subject)
+    await client.close()
+    assert not missing, f"never seen: {missing}; seen: {sorted(messages)}"
+    return answer, messages
+
+
+def only(messages, subject):
+    """The one message on this subject, its headers being what every message has."""
+    (message,) = messages[subject]
+    assert message.headers["Content-Type"] == "application/msgpack"
+    assert message.headers["Nats-Msg-Id"]
+    return message
+
+
+def envelope(messages, subject):
+    """The one envelope in the one message on this subject."""
+    (found,) = msgpack.unpackb(only(messages, subject).data)
+    assert found["v"] == 1
+    assert found["origin"] == "saga"
+    datetime.datetime.fromisoformat(found["at"].replace("Z", "+00:00"))
+    return found
+
+
+def event(messages, kind):
+    """The one event of a kind, its id standing in its header too."""
+    message = only(messages, f"event.{kind}")
+    found = msgpack.unpackb(message.data)
+    assert (found["v"], found["kind"]) == (1, kind)
+    assert found["id"] == message.headers["Nats-Msg-Id"]
+    datetime.datetime.fromisoformat(found["at"].replace("Z", "+00:00"))
+    return found
+
+
+def test_a_confirmed_order_is_a_command_a_reply_and_three_events(processes, folder):
+    shop = Onhand(processes, folder)
+    product = product_with(shop.url, stock=5)
+    command_subject = f"cmd.product.{partition(product)}"
+
+    def subjects(answer):
+        return [command_subject, f"reply.order.{partition(answer[1]['id'])}",
+                "event.order.created.pending", "event.product.reserved", "event.order.confirmed"]
+
+    (status, order), messages = asyncio.run(
+        watch(shop.nats_url, lambda: order_of(shop.url, product, 3), subjects)
+    )
+    assert (status, order["status"]) == (201, "CONFIRMED")
+    request = f"DEC-{order['id']}"
+    reply_subject = f"reply.order.{partition(order['id'])}"
+
+    command = envelope(messages, command_subject)
+    assert only(messages, command_subject).headers["Nats-Msg-Id"] == f"{request}/{product}"
+    assert (command["kind"], command["requestId"]) == ("product.reserve", request)
+    assert (command["entity"], command["replyTo"]) == (product, reply_subject)
+    assert command["body"] == {"orderId": order["id"], "quantity": 3}
+
+    reply = envelope(messages, reply_subject)
+    assert (reply["kind"], reply["requestId"]) == ("product.reserved", request)
+    assert reply["entity"] == order["id"]
+    assert reply["body"] == {"name": "Mug", "unitPrice": 12000, "quantity": 3, "remaining": 2}
+
+    reserved = event(messages, "product.reserved")
+    assert reserved["entity"] == product
+    assert reserved["id"].startswith(f"product-{partition(product)}-")
+    for kind in ("order.created.pending", "order.confirmed"):
+        told = event(messages, kind)
+        assert told["entity"] == order["id"]
+        assert told["id"].startswith(f"order-{partition(order['id'])}-")
+    # An order's events are told in the order in which they happened.
+    assert (event(messages, "order.created.pending")["version"]
+            < event(messages, "order.confirmed")["version"])
+
+
+def test_a_refused_order_is_a_refusal_and_the_events_of_a_failed_step(processes, folder):
+    shop = Onhand(processes, folder)
+    product = product_with(shop.url, stock=2)
+
+    def subjects(answer):
+        return [f"reply.order.{partition(answer[1]['details']['order']['id'])}",
+                "event.product.reserve.failed", "event.order.failed"]
+
+    (status, problem), messages = asyncio.run(
+        watch(shop.nats_url, lambda: order_of(shop.url, product, 3), subjects)
+    )
+    assert (status, problem["error"]) == (400, "INSUFFICIENT_STOCK")
+    order = problem["details"]["order"]
+    assert order["status"] == "FAILED"
+
+    reply = envelope(messages, f"reply.order.{partition(order['id'])}")
+    assert (reply["kind"], reply["requestId"]) == ("product.refused", f"DEC-{order['id']}")
+    for kind in ("product.reserve.failed", "order.failed"):
+        # Told by the order, from its own ledger.
+        assert event(messages, kind)["id"].startswith(f"order-{partition(order['id'])}-")
+    assert "event.product.reserved" not in messages
