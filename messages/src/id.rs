@@ -1,0 +1,298 @@
+//! Typed identities. An id is text on the wire and in the databases, so that a person can read it.
+
+use std::{fmt, marker::PhantomData, str::FromStr, sync::Arc};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use uuid::Uuid;
+
+use crate::Partition;
+
+/// A UUID (version 7, RFC 9562) that names one `K`.
+pub struct Id<K>(Uuid, PhantomData<fn() -> K>);
+
+/// Names an order.
+pub type OrderId = Id<kind::Order>;
+/// Names a product.
+pub type ProductId = Id<kind::Product>;
+
+/// What an [`Id`] may name.
+pub mod kind {
+    /// An order.
+    #[derive(Debug)]
+    pub enum Order {}
+    /// A product.
+    #[derive(Debug)]
+    pub enum Product {}
+}
+
+impl<K> Id<K> {
+    /// Takes a UUID that was made by the server.
+    pub const fn new(uuid: Uuid) -> Self {
+        Self(uuid, PhantomData)
+    }
+
+    /// The UUID itself.
+    pub const fn uuid(self) -> Uuid {
+        self.0
+    }
+
+    /// The entity of this name.
+    pub fn entity(self) -> EntityId {
+        EntityId::from(self.0)
+    }
+}
+
+impl<K> Clone for Id<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<K> Copy for Id<K> {}
+impl<K> PartialEq for Id<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+impl<K> Eq for Id<K> {}
+impl<K> PartialOrd for Id<K> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<K> Ord for Id<K> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+impl<K> std::hash::Hash for Id<K> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+impl<K> fmt::Debug for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+impl<K> fmt::Display for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+impl<K> FromStr for Id<K> {
+    type Err = uuid::Error;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::try_parse(text).map(Self::new)
+    }
+}
+impl<K> Serialize for Id<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+impl<'de, K> Deserialize<'de> for Id<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Uuid::deserialize(deserializer).map(Self::new)
+    }
+}
+
+/// Names an entity of any service: the text of its id, at most 128 bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct EntityId(Arc<str>);
+
+impl EntityId {
+    /// The longest id, in bytes.
+    pub const BYTES_MAX: usize = 128;
+
+    /// The text of the id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The partition that this entity lives in: FNV-1a (64 bit) of its text, modulo `partitions`.
+    pub fn partition(&self, partitions: u16) -> Partition {
+        Partition::of(self.0.as_bytes(), partitions)
+    }
+}
+
+impl From<Uuid> for EntityId {
+    fn from(uuid: Uuid) -> Self {
+        let mut buffer = Uuid::encode_buffer();
+        Self(Arc::from(&*uuid.hyphenated().encode_lower(&mut buffer)))
+    }
+}
+impl From<&str> for EntityId {
+    fn from(text: &str) -> Self {
+        Self(Arc::from(text))
+    }
+}
+impl fmt::Display for EntityId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+impl fmt::Debug for EntityId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+impl<'de> Deserialize<'de> for EntityId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer, Self::BYTES_MAX).map(|text| Self(text.into()))
+    }
+}
+
+/// The idempotency key of one effect on one entity: `DEC-{orderId}`, `INC-{orderId}`, a caller's
+/// own key. At most 200 bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// The longest request id, in bytes.
+    pub const BYTES_MAX: usize = 200;
+
+    /// The text of the id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The id of the reserve of an order's attempt, counted from 1.
+    pub fn reserve(order: impl fmt::Display, attempt: u32) -> Self {
+        Self::of("DEC", order, attempt)
+    }
+
+    /// The id of the release that undoes the reserve of the same attempt.
+    pub fn release(order: impl fmt::Display, attempt: u32) -> Self {
+        Self::of("INC", order, attempt)
+    }
+
+    fn of(prefix: &str, order: impl fmt::Display, attempt: u32) -> Self {
+        match attempt {
+            0 | 1 => Self(format!("{prefix}-{order}").into()),
+            n => Self(format!("{prefix}-{order}-{n}").into()),
+        }
+    }
+
+    /// The reserve that this release undoes, or the release that undoes this reserve: `INC-x-n`
+    /// and `DEC-x-n` are each other's counterparts, and nothing else has one.
+    pub fn counterpart(&self) -> Option<Self> {
+        match self.0.split_at_checked(4)? {
+            ("INC-", rest) => Some(Self(format!("DEC-{rest}").into())),
+            ("DEC-", rest) => Some(Self(format!("INC-{rest}").into())),
+            _ => None,
+        }
+    }
+}
+
+impl From<&str> for RequestId {
+    fn from(text: &str) -> Self {
+        Self(Arc::from(text))
+    }
+}
+impl From<String> for RequestId {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+impl<'de> Deserialize<'de> for RequestId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer, Self::BYTES_MAX).map(|text| Self(text.into()))
+    }
+}
+
+/// A caller's name for a buyer or user: 1 to 64 of `[A-Za-z0-9_.:-]`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct UserId(String);
+
+/// A name that is not 1 to 64 of `[A-Za-z0-9_.:-]`.
+#[derive(Debug, thiserror::Error)]
+#[error("must be 1 to 64 of [A-Za-z0-9_.:-]")]
+pub struct NameError;
+
+impl UserId {
+    /// The text of the name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+impl FromStr for UserId {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        is_name(text)
+            .then(|| Self(text.to_owned()))
+            .ok_or(NameError)
+    }
+}
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+impl<'de> Deserialize<'de> for UserId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if is_name(&text) {
+            Ok(Self(text))
+        } else {
+            Err(de::Error::custom(NameError))
+        }
+    }
+}
+
+/// Whether a text is a caller's name for something: 1 to 64 of `[A-Za-z0-9_.:-]`.
+pub fn is_name(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_.:-".contains(&b))
+}
+
+fn text<'de, D: Deserializer<'de>>(deserializer: D, bytes_max: usize) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() || text.len() > bytes_max {
+        return Err(de::Error::custom(format!(
+            "an id has 1 to {bytes_max} bytes"
+        )));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reserve_and_release_of_one_attempt_are_counterparts() {
+        for attempt in [1, 2, 17] {
+            let reserve = RequestId::reserve("o-1", attempt);
+            let release = RequestId::release("o-1", attempt);
+            assert_eq!(reserve.counterpart(), Some(release.clone()));
+            assert_eq!(release.counterpart(), Some(reserve));
+        }
+        assert_eq!(RequestId::reserve("o-1", 1).as_str(), "DEC-o-1");
+        assert_eq!(RequestId::reserve("o-1", 2).as_str(), "DEC-o-1-2");
+        assert_eq!(RequestId::from("my-key").counterpart(), None);
+        assert_eq!(RequestId::from("ä€x").counterpart(), None);
+    }
+
+    #[test]
+    fn a_name_is_short_and_plain() {
+        assert!("u-001".parse::<UserId>().is_ok());
+        for bad in ["", " ", "a b", "ä", &"x".repeat(65)] {
+            assert!(bad.parse::<UserId>().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What can be said to an order, and what it says.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{
+    Money, OrderId, ProductId, Quantity, Refusal, Timestamp, UserId,
+    envelope::{self, Body, Empty, unknown},
+    product,
+};
+
+/// What reaches an order: a customer's wish, a participant's answer, or its own deadline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Places it.
+    Place(Place),
+    /// Undoes it once it is confirmed.
+    Cancel,
+    /// Runs it again once it has failed.
+    Retry,
+    /// Reads it.
+    Get,
+    /// Its deadline has passed.
+    Expire,
+    /// A product answered.
+    Product(product::Answer),
+}
+
+/// Places an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Place {
+    /// Who orders.
+    pub buyer_id: UserId,
+    /// What is ordered: 1 to 100 lines, a product at most once.
+    pub items: Vec<Item>,
+}
+
+/// One line that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Item {
+    /// The product.
+    pub product_id: ProductId,
+    /// How many pieces.
+    pub quantity: Quantity,
+}
+
+/// Where an order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Status {
+    /// Its saga runs.
+    Pending,
+    /// Everything is taken.
+    Confirmed,
+    /// It was refused or given up.
+    Failed,
+    /// It was confirmed, and undone.
+    Cancelled,
+}
+
+impl Status {
+    /// The word in answers and tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Confirmed => "CONFIRMED",
+            Self::Failed => "FAILED",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+
+    /// The status of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [
+            Self::Pending,
+            Self::Confirmed,
+            Self::Failed,
+            Self::Cancelled,
+        ]
+        .into_iter()
+        .find(|status| status.name() == name)
+    }
+}
+
+/// An order as a reader sees it; amounts that are not known yet are null.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct View {
+    /// Its id.
+    pub id: OrderId,
+    /// A short name, fit to be read out on the telephone.
+    pub code: String,
+    /// Who ordered.
+    pub buyer_id: UserId,
+    /// Its lines, in the order in which they were asked for.
+    pub items: Vec<LineView>,
+    /// Where it stands.
+    pub status: Status,
+    /// The code of the refusal that failed it.
+    pub fail_reason: Option<String>,
+    /// What the lines cost.
+    pub subtotal: Option<Money>,
+    /// What a coupon takes off.
+    pub discount: Option<Money>,
+    /// What points pay.
+    pub points_used: Option<Money>,
+    /// What remains to be paid.
+    pub amount_due: Option<Money>,
+    /// Whether a cancel is under way.
+    pub cancelling: bool,
+    /// When it was placed.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// One line as a reader sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LineView {
+    /// The product.
+    pub product_id: ProductId,
+    /// Its name when it was reserved.
+    pub name: Option<String>,
+    /// Its price when it was reserved.
+    pub unit_price: Option<Money>,
+    /// How many pieces.
+    pub quantity: Quantity,
+    /// What the line costs.
+    pub amount: Option<Money>,
+}
+
+/// An order as it stands, and why it failed, in full, where it did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reply {
+    /// The order.
+    pub order: View,
+    /// The refusal that failed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
+}
+
+/// The body of `event.product.reserve.failed`: a step that was refused, told by the order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepFailed {
+    /// The order.
+    pub order_id: OrderId,
+    /// Who ordered.
+    pub buyer_id: UserId,
+    /// The entity that refused.
+    pub entity: String,
+    /// How many pieces were asked for.
+    pub quantity: Quantity,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+impl Body for Command {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Place(_) => "order.place",
+            Self::Cancel => "order.cancel",
+            Self::Retry => "order.retry",
+            Self::Get => "order.get",
+            Self::Expire => "order.expire",
+            Self::Product(answer) => answer.kind(),
+        }
+    }
+
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Place(body) => body.serialize(serializer),
+            Self::Product(answer) => answer.write(serializer),
+            Self::Cancel | Self::Retry | Self::Get | Self::Expire => Empty {}.serialize(serializer),
+        }
+    }
+
+    fn read<'de, D: Deserializer<'de>>(
+        kind: &str,
+        deserializer: D,
+    ) -> Result<Option<Self>, D::Error> {
+        let empty = |command| move |_: Empty| Some(command);
+        match kind {
+            "order.place" => Place::deserialize(deserializer).map(|body| Some(Self::Place(body))),
+            "order.cancel" => Empty::deserialize(deserializer).map(empty(Self::Cancel)),
+            "order.retry" => Empty::deserialize(deserializer).map(empty(Self::Retry)),
+            "order.get" => Empty::deserialize(deserializer).map(empty(Self::Get)),
+            "order.expire" => Empty::deserialize(deserializer).map(empty(Self::Expire)),
+            kind if kind.starts_with("product.") => {
+                product::Answer::read(kind, deserializer).map(|body| body.map(Self::Product))
+            }
+            _ => unknown(deserializer),
+        }
+    }
+}
+
+/// An order's answer.
+pub type Answer = Result<Reply, Refusal>;
+
+impl envelope::Reply for Reply {
+    const REFUSED: &'static str = "order.refused";
+}
+
+impl Body for Reply {
+    fn kind(&self) -> &'static str {
+        "order.order"
+    }
+
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.serialize(serializer)
+    }
+
+    fn read<'de, D: Deserializer<'de>>(
+        kind: &str,
+        deserializer: D,
+    ) -> Result<Option<Self>, D::Error> {
+        match kind {
+            "order.order" => Self::deserialize(deserializer).map(Some),
+            _ => unknown(deserializer),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Refusals: the business "no". They travel on the wire and are never errors in a log.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Quantity;
+
+/// Why an entity did not do what it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(
+    tag = "refusal",
+    rename_all = "SCREAMING_SNAKE_CASE",
+    rename_all_fields = "camelCase"
+)]
+pub enum Refusal {
+    /// Fewer pieces are left than were asked for.
+    #[error("only {available} left, {requested} asked for")]
+    InsufficientStock {
+        /// How many pieces are left.
+        available: i64,
+        /// How many pieces were asked for.
+        requested: i64,
+    },
+    /// The product is sold no longer.
+    #[error("the product is discontinued")]
+    ProductDiscontinued,
+    /// There is no such product.
+    #[error("there is no such product")]
+    ProductNotFound,
+    /// There is no such order.
+    #[error("there is no such order")]
+    OrderNotFound,
+    /// The request id was used before, with another body.
+    #[error("this idempotency key was used before with another body")]
+    RequestMismatch,
+    /// The reserve comes after the release that undid it.
+    #[error("this request was released before it arrived")]
+    AlreadyReleased,
+    /// The entity's state does not allow this.
+    #[error("{reason}")]
+    InvalidState {
+        /// What stands in the way.
+        reason: String,
+    },
+    /// A participant could not be reached in time.
+    #[error("a participant could not be reached in time")]
+    DependencyFailed,
+    /// An amount is beyond what can be represented.
+    #[error("the amount is too large")]
+    AmountTooLarge,
+}
+
+impl Refusal {
+    /// The code of the REST contract, such as `INSUFFICIENT_STOCK`.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::InsufficientStock { .. } => "INSUFFICIENT_STOCK",
+            Self::ProductDiscontinued => "PRODUCT_DISCONTINUED",
+            Self::ProductNotFound => "PRODUCT_NOT_FOUND",
+            Self::OrderNotFound => "ORDER_NOT_FOUND",
+            Self::RequestMismatch => "REQUEST_MISMATCH",
+            Self::AlreadyReleased | Self::InvalidState { .. } => "INVALID_STATE",
+            Self::DependencyFailed => "DEPENDENCY_FAILED",
+            Self::AmountTooLarge => "VALIDATION_ERROR",
+        }
+    }
+
+    /// A refusal for want of stock.
+    pub fn stock(available: i64, requested: Quantity) -> Self {
+        Self::InsufficientStock {
+            available,
+            requested: i64::from(requested.get()),
+        }
+    }
+}
