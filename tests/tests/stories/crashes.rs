@@ -1,0 +1,140 @@
+//! What dies under load, comes back, and has lost nothing.
+//!
+//! Each test hurts the system twice while clients order, lets it come back, and then asks the
+//! clients, the services and the audit whether they agree.
+
+use onhand_tests::{Database, System, check, load};
+
+const ORDERS: usize = 2_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn onhand_is_killed_and_stops_the_broker_that_it_left_behind() {
+    let system = System::embedded().await;
+    hurt_under_load(system, async |system| kill(system, "onhand").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn onhand_is_killed_on_postgres() {
+    let system = System::all_in_one(Database::Postgres).await;
+    hurt_under_load(system, async |system| kill(system, "onhand").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_order_node_is_killed() {
+    let system = System::separate(Database::Sqlite).await;
+    hurt_under_load(system, async |system| kill(system, "order-node").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_order_node_is_killed_on_postgres() {
+    let system = System::separate(Database::Postgres).await;
+    hurt_under_load(system, async |system| kill(system, "order-node").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_product_node_is_killed() {
+    let system = System::separate(Database::Sqlite).await;
+    hurt_under_load(system, async |system| kill(system, "product-node").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_product_node_is_killed_on_postgres() {
+    let system = System::separate(Database::Postgres).await;
+    hurt_under_load(system, async |system| kill(system, "product-node").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_broker_is_killed() {
+    let system = System::all_in_one(Database::Sqlite).await;
+    hurt_under_load(system, kill_the_broker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_broker_is_killed_on_postgres() {
+    let system = System::separate(Database::Postgres).await;
+    hurt_under_load(system, kill_the_broker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_broker_loses_its_disk() {
+    let system = System::all_in_one(Database::Sqlite).await;
+    hurt_under_load(system, lose_the_disk_of_the_broker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_broker_loses_its_disk_on_postgres() {
+    let system = System::separate(Database::Postgres).await;
+    hurt_under_load(system, lose_the_disk_of_the_broker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_is_killed() {
+    let system = System::separate(Database::Postgres).await;
+    hurt_under_load(system, async |system| {
+        system.postgres().kill9();
+        system.postgres().start_again().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_is_killed_at_once() {
+    let system = System::separate(Database::Sqlite).await;
+    hurt_under_load(system, async |system| {
+        system.node("order-node").kill9();
+        system.nats().kill9();
+        system.node("product-node").kill9();
+        system.nats().start_again().await;
+        system.start_again().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_broker_of_onhand_is_killed_and_orders_go_on() {
+    let mut system = System::embedded().await;
+    let client = system.client();
+    let load = load(&client, 10, 200).await.orders(600);
+    let running = load.start();
+    running.reached(200).await;
+
+    let pid_file = system.node("onhand").data().join("nats.pid");
+    let pid = std::fs::read_to_string(pid_file).unwrap();
+    let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+
+    let told = running.finish().await;
+    check::at_rest(&system, &load, &told).await;
+}
+
+async fn hurt_under_load(mut system: System, hurt: impl AsyncFn(&mut System)) {
+    let client = system.client();
+    // Fewer pieces than are asked for, so that there are refusals and releases too.
+    let load = load(&client, 20, 220).await.orders(ORDERS);
+    let running = load.start();
+
+    running.reached(ORDERS / 5).await;
+    hurt(&mut system).await;
+    running.reached(ORDERS / 2).await;
+    hurt(&mut system).await;
+
+    let told = running.finish().await;
+    check::at_rest(&system, &load, &told).await;
+}
+
+async fn kill(system: &mut System, program: &str) {
+    let node = system.node(program);
+    node.kill9();
+    node.start_again().await;
+}
+
+async fn kill_the_broker(system: &mut System) {
+    system.nats().kill9();
+    system.nats().start_again().await;
+}
+
+async fn lose_the_disk_of_the_broker(system: &mut System) {
+    system.nats().kill9();
+    system.nats().delete_store();
+    system.nats().start_again().await;
+}

@@ -1,0 +1,18 @@
+//! The stories: what must hold, told on real servers and real processes.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a story that is wrong about its own ground fails where it stands"
+)]
+
+mod audit;
+mod bad_input;
+mod bad_messages;
+mod crashes;
+mod first_order;
+mod harness;
+mod idempotency;
+mod on_the_broker;
+mod permissions;
+mod selling_out;
+mod takeover;
