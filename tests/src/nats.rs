@@ -105,7 +105,8 @@ impl Nats {
         let mut command = Command::new(place::nats_server());
         command
             .args(&self.arguments)
-            .envs(self.environment.iter().cloned());
+            .envs(self.environment.iter().cloned())
+            .current_dir(self.world.folder(&self.name));
         self.process = Some(Process::start(&self.world, &self.name, &mut command));
     }
 

@@ -1,5 +1,7 @@
 //! The configuration that is shipped for the broker is one that everything works with.
 
+use std::time::Duration;
+
 use async_nats::{ConnectOptions, Event};
 use onhand_tests::client::order_of;
 use onhand_tests::hand::Hand;
@@ -33,8 +35,6 @@ async fn all_in_one_works_as_a_user_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_product_node_orders_nothing() {
     let mut system = secured().await;
-    let product = Node::product(&system.world);
-    system.add(as_user(product, "product-node")).await;
     let url = system.nats().url();
     let (operator, _) = connected(&url, "operator").await;
     let mut ear = Hand::new(operator).listen("cmd.product.*").await;
@@ -84,15 +84,12 @@ async fn secured() -> System {
     let mut system = System::bare();
     let file = place::project().join("nats/onhand.conf");
     let server = Nats::configured(&system.world, "nats-server", &file);
-    let (port, store) = (server.port().to_string(), server.store().to_owned());
-    let watched = place::free_port().to_string();
+    let (port, watched) = (server.port().to_string(), place::free_port().to_string());
     let mut server = with_passwords(server)
         .arg("-p")
         .arg(port)
         .arg("-m")
-        .arg(watched)
-        .arg("-sd")
-        .arg(store);
+        .arg(watched);
     server.start_again().await;
     system.tell("ONHAND_NATS_URL", &server.url());
     system.nats = Some(server);
@@ -130,7 +127,9 @@ async fn cluster(world: &World) -> Vec<Nats> {
         server.start_again().await;
     }
     let (client, _) = connected(&servers[0].url(), "operator").await;
-    let jetstream = async_nats::jetstream::new(client);
+    let mut jetstream = async_nats::jetstream::new(client);
+    // What is asked while there is no leader yet is never answered.
+    jetstream.set_timeout(Duration::from_secs(1));
     eventually("the three to agree on a leader", async || {
         jetstream.query_account().await
     })
