@@ -1,0 +1,163 @@
+//! The load: one thread that holds every connection. One, because it shares the machine with the
+//! server that it measures, and needs neither locks that are fought over nor wake-ups between cores.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use tokio::task::JoinSet;
+
+use super::args::{Pace, Setting};
+use super::connection::{Connection, Outcome};
+use super::pacing::Pacing;
+use super::schedule::Draw;
+use super::shop::Shop;
+use super::stop::Stop;
+use super::tally::{Tally, Window};
+use super::target::Target;
+
+/// How long orders may stay without an answer after the end; more than a server waits by default.
+const DRAIN: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// What a client waits where the server is at a limit or the connection was lost.
+const BACK_OFF: Duration = Duration::from_millis(20);
+
+/// One run to come.
+pub(super) struct Load {
+    pub(super) target: Target,
+    pub(super) shop: Arc<Shop>,
+    pub(super) setting: Setting,
+    pub(super) stop: Stop,
+    /// Counts what is confirmed, for whoever watches.
+    pub(super) confirmed: Arc<AtomicU64>,
+}
+
+impl Load {
+    /// Runs to the end, or until it is stopped. Blocks, and is meant for a thread of its own.
+    pub(super) fn run(self) -> Result<Tally> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the load's thread")?;
+        runtime.block_on(drive(self))
+    }
+}
+
+struct Shared {
+    load: Load,
+    pacing: Pacing,
+    window: Window,
+    tally: Mutex<Tally>,
+}
+
+async fn drive(load: Load) -> Result<Tally> {
+    let setting = load.setting;
+    let mut connections = Vec::with_capacity(setting.pace.connections());
+    for _ in 0..setting.pace.connections() {
+        connections.push(Connection::open(load.target).await?);
+    }
+    let begin = Instant::now();
+    let start = begin + setting.warm_up;
+    let window = Window {
+        start,
+        end: start + setting.measured,
+    };
+    let shared = Arc::new(Shared {
+        tally: Mutex::new(Tally::new(window, load.shop.products.len())),
+        pacing: match setting.pace {
+            Pace::Closed { .. } => Pacing::closed(),
+            Pace::Open { per_second, .. } => Pacing::open(per_second, begin),
+        },
+        load,
+        window,
+    });
+    let releaser = {
+        let shared = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            shared
+                .pacing
+                .release(window.end, || shared.load.stop.is_set());
+        })
+    };
+    let mut clients = JoinSet::new();
+    for (connection, seed) in connections.into_iter().zip(1..) {
+        clients.spawn(client(Arc::clone(&shared), connection, Draw::new(seed)));
+    }
+    drain(&mut clients, &shared).await?;
+    releaser
+        .join()
+        .expect("the schedule is arithmetic and a sleep");
+    let mut tally = shared.tally();
+    tally.give_up();
+    for due in shared.pacing.unsent(window.end) {
+        tally.never_sent(due);
+    }
+    Ok(std::mem::replace(&mut tally, Tally::new(window, 0)))
+}
+
+/// Waits for every client, but not for ever.
+async fn drain(clients: &mut JoinSet<()>, shared: &Shared) -> Result<()> {
+    let deadline = shared.window.end + DRAIN;
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    loop {
+        tokio::select! {
+            ended = clients.join_next() => match ended {
+                None => return Ok(()),
+                Some(client) => client.context("a client of the load broke")?,
+            },
+            _ = look.tick() => {
+                if shared.load.stop.is_set() || Instant::now() >= deadline {
+                    clients.shutdown().await;
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().expect("counting does not panic")
+    }
+
+    fn over(&self) -> bool {
+        self.load.stop.is_set() || Instant::now() >= self.window.end
+    }
+}
+
+async fn client(shared: Arc<Shared>, mut connection: Connection, mut draw: Draw) {
+    while let Some(due) = shared.pacing.next(|| shared.over()).await {
+        let product = draw.below(shared.load.shop.products.len());
+        let body = shared.load.shop.products[product].order.clone();
+        shared.tally().sent(product);
+        let outcome = connection.order(body).await;
+        let backs_off = outcome == Outcome::Busy;
+        if outcome == Outcome::Confirmed {
+            shared.load.confirmed.fetch_add(1, Ordering::Relaxed);
+        }
+        shared
+            .tally()
+            .answered(product, due, Instant::now(), outcome);
+        if backs_off {
+            tokio::time::sleep(BACK_OFF).await;
+        }
+        if !connection.usable() {
+            let Some(another) = reconnect(&shared).await else {
+                return;
+            };
+            connection = another;
+        }
+    }
+}
+
+async fn reconnect(shared: &Shared) -> Option<Connection> {
+    while !shared.over() {
+        match Connection::open(shared.load.target).await {
+            Ok(connection) => return Some(connection),
+            Err(fault) => shared.tally().unexpected(fault.to_string()),
+        }
+        tokio::time::sleep(BACK_OFF).await;
+    }
+    None
+}

@@ -1,0 +1,173 @@
+//! An Onhand of the bench's own: a child process on fresh databases in a temporary folder, so that
+//! load, stop and audit touch nothing that anybody keeps.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use hyper::StatusCode;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use super::connection::Connection;
+use super::target::Target;
+
+pub(super) struct Server {
+    child: Child,
+    data: TempDir,
+}
+
+const READY_WITHIN: Duration = Duration::from_mins(1);
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+const STOPPED_WITHIN: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOG: &str = "bench-server.log";
+const LOG_LINES_SHOWN: usize = 10;
+/// What would lead the bench's own Onhand to a broker or to databases that somebody else uses.
+const NOT_INHERITED: [&str; 7] = [
+    "ONHAND_NATS_URL",
+    "ONHAND_NATS_CREDS",
+    "ONHAND_NATS_USER",
+    "ONHAND_NATS_PASSWORD",
+    "ONHAND_NATS_CA",
+    "ONHAND_ORDER_DATABASE_URL",
+    "ONHAND_PRODUCT_DATABASE_URL",
+];
+
+impl Server {
+    /// Starts the process, which is then still getting ready.
+    pub(super) fn spawn() -> Result<Self> {
+        let data = tempfile::Builder::new()
+            .prefix("onhand-bench-")
+            .tempdir()
+            .context("cannot make a temporary folder")?;
+        let log = std::fs::File::create(data.path().join(LOG)).context("cannot write its log")?;
+        let child = onhand("up", data.path())?
+            .args(["--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            // Ctrl-C at the terminal reaches the bench alone, which then stops it in good order.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .context("cannot start onhand up")?;
+        Ok(Self { child, data })
+    }
+
+    /// Waits until it takes orders.
+    pub(super) async fn ready(&mut self) -> Result<Target> {
+        let deadline = Instant::now() + READY_WITHIN;
+        let file = self.data.path().join("onhand.addr");
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("onhand up ended with {status}:\n{}", self.log());
+            }
+            if let Ok(address) = std::fs::read_to_string(&file)
+                && let Ok(target) = Target::parse(&address)
+                && ready(target).await.is_ok()
+            {
+                return Ok(target);
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "onhand up is not ready within {} s:\n{}",
+                READY_WITHIN.as_secs(),
+                self.log()
+            );
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Stops it as an operator would, and hands over its data.
+    pub(super) async fn stop(mut self) -> Result<Data> {
+        if let Some(pid) = self.child.id().and_then(|id| pid(&id.to_string())) {
+            // It may be gone already, which the wait below tells.
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        if let Ok(status) = tokio::time::timeout(STOPPED_WITHIN, self.child.wait()).await {
+            let status = status?;
+            ensure!(
+                status.success(),
+                "onhand up ended with {status}:\n{}",
+                self.log()
+            );
+            return Ok(Data(self.data));
+        }
+        self.child.kill().await?;
+        let broker = std::fs::read_to_string(self.data.path().join("nats.pid"));
+        if let Some(pid) = broker.ok().as_deref().and_then(pid) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        bail!(
+            "onhand up did not stop within {} s:\n{}",
+            STOPPED_WITHIN.as_secs(),
+            self.log()
+        )
+    }
+
+    fn log(&self) -> String {
+        let log = std::fs::read_to_string(self.data.path().join(LOG)).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n")
+    }
+}
+
+/// The folder of a server that was stopped; it is removed with this.
+pub(super) struct Data(TempDir);
+
+impl Data {
+    /// Runs `onhand audit` and demands that it finds nothing.
+    pub(super) async fn audit(&self) -> Result<()> {
+        let output = onhand("audit", self.0.path())?
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .context("cannot start onhand audit")?;
+        ensure!(
+            output.status.success(),
+            "onhand audit ended with {}:\n{}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
+    }
+
+    /// Leaves the folder where it is, for a look at what is wrong in it.
+    pub(super) fn keep(self) -> PathBuf {
+        self.0.keep()
+    }
+}
+
+/// Demands that an Onhand answers there and can work.
+pub(super) async fn ready(target: Target) -> Result<()> {
+    let asked = async { Connection::open(target).await?.status("/readyz").await };
+    let status = tokio::time::timeout(ANSWER_WITHIN, asked)
+        .await
+        .with_context(|| format!("{target} does not answer"))??;
+    ensure!(
+        status == StatusCode::OK,
+        "{target} is not ready: /readyz answers {status}"
+    );
+    Ok(())
+}
+
+fn onhand(subcommand: &str, data: &Path) -> Result<Command> {
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let mut command = Command::new(program);
+    command.arg(subcommand).arg("--data").arg(data);
+    // Only the end of its log is shown, and that should be the fault and not where it passed by.
+    command.env("RUST_LIB_BACKTRACE", "0");
+    for name in NOT_INHERITED {
+        command.env_remove(name);
+    }
+    Ok(command)
+}
+
+fn pid(text: &str) -> Option<Pid> {
+    text.trim().parse().ok().and_then(Pid::from_raw)
+}
