@@ -8,12 +8,15 @@ use crate::load::{Load, Outcome, Told};
 use crate::{Client, System, eventually};
 
 const READERS: usize = 16;
+/// Of so many keys one is asked for again.
+const ONE_IN: usize = 10;
 
 /// Everything at once: see the functions below.
 pub async fn at_rest(system: &System, load: &Load, told: &[Told]) {
     let client = system.client();
     every_order_is_final(&client).await;
     every_client_was_told_the_truth(&client, told).await;
+    every_key_names_its_order(load, told).await;
     nothing_was_made_twice(&client, told).await;
     every_piece_is_accounted_for(&client, load, told).await;
     audit_is_clean(system).await;
@@ -48,6 +51,18 @@ pub async fn every_client_was_told_the_truth(client: &Client, told: &[Told]) {
         .collect()
         .await;
     assert!(lies.is_empty(), "{} lies: {:?}", lies.len(), lies.first());
+}
+
+/// Whoever asks again under his key is told of the same order.
+pub async fn every_key_names_its_order(load: &Load, told: &[Told]) {
+    let again: Vec<(&Told, Told)> = stream::iter(told.iter().step_by(ONE_IN))
+        .map(async |told| (told, load.ask_until_told(told.number).await))
+        .buffer_unordered(READERS)
+        .collect()
+        .await;
+    for (told, again) in again {
+        assert_eq!(told.order, again.order, "another order under one key");
+    }
 }
 
 /// There are exactly the orders that clients were told of, each under one key.

@@ -30,6 +30,8 @@ pub struct Load {
 /// What a client was told in the end about the order under its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
+    /// The order's number in its load, which makes its key.
+    pub number: usize,
     /// The order's id.
     pub order: String,
     /// What was ordered of what.
@@ -120,7 +122,8 @@ impl Load {
         lines
     }
 
-    async fn ask_until_told(&self, number: usize) -> Told {
+    /// Orders under the key of this number until there is an answer that says what came of it.
+    pub async fn ask_until_told(&self, number: usize) -> Told {
         let lines = self.lines(number);
         let borrowed: Vec<_> = lines.iter().map(|(id, n)| (id.as_str(), *n)).collect();
         let body = order_of(&borrowed);
@@ -133,6 +136,7 @@ impl Load {
                 Ok(answer) => match outcome(&answer) {
                     Some((order, outcome)) => {
                         return Told {
+                            number,
                             order,
                             lines,
                             outcome,

@@ -2,9 +2,10 @@
 
 use std::net::TcpStream;
 
+use messages::{Body, envelope, product, wire};
 use onhand_tests::hand::{self, Hand};
 use onhand_tests::{Nats, Postgres, World, eventually, place};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn a_killed_broker_comes_back_where_it_was() {
@@ -87,6 +88,40 @@ async fn what_is_said_by_hand_is_heard() {
 fn partitions_are_those_of_the_published_hash() {
     assert_eq!(hand::partition(""), 5);
     assert_eq!(hand::partition("a"), 4);
+}
+
+/// The hand spells the contract out by itself; here the two spellings meet.
+#[test]
+fn what_is_written_by_hand_is_what_the_services_read() {
+    let order = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b";
+    let request = format!("DEC-{order}");
+    let reserve = hand::command("product.reserve", "p-1", &request, order, 3);
+    let release = hand::command("product.release", "p-1", &request, order, 3);
+    let yes = json!({"name": "mug", "unitPrice": 10, "quantity": 3, "remaining": 7});
+    let back = json!({"quantity": 0, "remaining": 10});
+    let no = json!({"refusal": "INSUFFICIENT_STOCK", "available": 0, "requested": 3});
+
+    for command in [&reserve, &release] {
+        let read = envelope::decode::<product::Command>(&hand::pack(command)).unwrap();
+        assert_eq!(read.body.kind(), command["kind"]);
+        assert_eq!(read.source.unwrap().as_str(), order);
+        assert_eq!(
+            read.reply_to.unwrap().to_string(),
+            hand::subject("reply.order", order)
+        );
+    }
+    for (kind, body) in [
+        ("product.reserved", yes),
+        ("product.released", back),
+        ("product.refused", no),
+    ] {
+        let reply = hand::reply(kind, &reserve, &body);
+        let read = envelope::decode::<product::Answer>(&hand::pack(&reply)).unwrap();
+        assert_eq!(read.body.kind(), kind);
+        assert_eq!(read.entity.as_str(), order);
+        let written: Value = hand::unpack(&wire::encode(&read)).unwrap();
+        assert_eq!(written, reply);
+    }
 }
 
 fn stream() -> async_nats::jetstream::stream::Config {

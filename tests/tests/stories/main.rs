@@ -8,11 +8,13 @@
 mod audit;
 mod bad_input;
 mod bad_messages;
+mod catalogue;
 mod crashes;
 mod first_order;
 mod harness;
 mod idempotency;
 mod on_the_broker;
+mod operations;
 mod permissions;
 mod selling_out;
 mod takeover;

@@ -1,0 +1,163 @@
+//! What an operator relies on: readiness, pages, refused configuration, one owner of a folder.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use onhand_tests::{Database, Node, System, check, eventually, hand, place, shop};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_node_serves_its_pages() {
+    let system = System::separate(Database::Sqlite).await;
+    for node in &system.nodes {
+        let get = async |path: &str| {
+            let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+            let url = format!("{}{path}", node.url());
+            let answer = client.build().unwrap().get(url).send().await.unwrap();
+            assert_eq!(answer.status(), 200, "{path}");
+            answer.text().await.unwrap()
+        };
+        get("/healthz").await;
+        get("/readyz").await;
+        assert!(get("/metrics").await.contains("onhand_partitions_owned"));
+        let openapi: serde_json::Value = serde_json::from_str(&get("/openapi.json").await).unwrap();
+        let paths = openapi["paths"].as_object().unwrap();
+        let own = if node.program() == "order-node" {
+            "/orders/{id}/cancel"
+        } else {
+            "/products/{id}/stock"
+        };
+        assert!(paths.contains_key(own), "{:?}", paths.keys());
+        let page = get("/docs").await.to_lowercase();
+        assert!(page.contains("<html"), "{page}");
+        for elsewhere in ["src=\"http", "src=\"//", "href=\"http", "href=\"//"] {
+            assert!(!page.contains(elsewhere), "the page needs the network");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_follows_the_broker() {
+    let mut system = System::all_in_one(Database::Sqlite).await;
+    let client = system.client();
+    let shop = shop(&client).product("mug", 5).open().await;
+
+    system.nats().kill9();
+    eventually("not to be ready", async || {
+        match client.get("/readyz").await.status {
+            503 => Ok(()),
+            status => Err(status),
+        }
+    })
+    .await;
+    let meanwhile = shop.order("mug", 1).await;
+    assert_eq!(client.get("/healthz").await.status, 200);
+    system.nats().start_again().await;
+    system.node("onhand").ready().await;
+
+    assert!([202, 424, 503].contains(&meanwhile.status), "{meanwhile:?}");
+    shop.confirmed("mug", 1).await;
+    check::every_order_is_final(&client).await;
+    check::audit_is_clean(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_cannot_be_used_is_refused_in_one_line() {
+    let system = System::ground(Database::Sqlite).await;
+    for (name, value) in [
+        ("ONHAND_PARTITIONS", "0"),
+        ("ONHAND_PARTITIONS", "many"),
+        ("ONHAND_LISTEN", "nowhere"),
+        ("ONHAND_ORDER_DATABASE_URL", "mysql://localhost/order"),
+        ("ONHAND_ORDER_WAIT_MS", "-1"),
+        ("ONHAND_LOG_FORMAT", "xml"),
+    ] {
+        let mut node = Node::order(&system.world).env("ONHAND_NATS_URL", "nats://127.0.0.1:1");
+        node.set(name, value);
+        node.launch();
+        let (end, said) = node.ended().await;
+        assert!(!end.success(), "{name}={value}: {said}");
+        assert!(!said.contains("panicked"), "{name}={value}: {said}");
+        let named = said.contains(&name.to_lowercase()[7..].replace('_', "-"))
+            || said.contains(name)
+            || said.contains(value);
+        assert!(named, "{name}={value}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_number_of_partitions_than_at_first_is_refused() {
+    let mut system = System::all_in_one(Database::Sqlite).await;
+    system.stop().await;
+    let node = system.node("onhand");
+    node.set("ONHAND_PARTITIONS", "16");
+    node.launch();
+    let (end, said) = node.ended().await;
+    assert!(!end.success(), "{said}");
+    assert!(said.contains("partitions"), "{said}");
+    node.set("ONHAND_PARTITIONS", "8");
+    node.start_again().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_has_one_owner_at_a_time() {
+    let mut system = System::all_in_one(Database::Sqlite).await;
+    let client = system.client();
+    let shop = shop(&client).product("mug", 5).open().await;
+    let mut second = Node::onhand(&system.world);
+    second.set("ONHAND_NATS_URL", &system.nats().url());
+
+    second.launch();
+    let ready = format!("{}/readyz", second.url());
+    eventually("the second to be refused or to wait", async || {
+        if !second.runs() {
+            return Ok(());
+        }
+        let status = reqwest::get(&ready)
+            .await
+            .map_err(|e| e.to_string())?
+            .status();
+        assert!(!status.is_success(), "two owners of one folder");
+        Ok::<_, String>(())
+    })
+    .await;
+
+    shop.confirmed("mug", 2).await;
+    assert_eq!(shop.stock("mug").await, 3);
+    check::audit_is_clean(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_is_taken_is_no_obstacle_for_the_broker() {
+    let mut system = System::bare();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let server = place::nats_server();
+    system.tell("ONHAND_NATS_LISTEN", &address);
+    system.tell("ONHAND_NATS_SERVER", &server.to_string_lossy());
+    system.add(Node::onhand(&system.world)).await;
+
+    let shop = shop(&system.client()).product("mug", 5).open().await;
+
+    shop.confirmed("mug", 1).await;
+    let url = std::fs::read_to_string(system.node("onhand").data().join("nats.url")).unwrap();
+    assert!(!url.contains(&address), "{url}");
+}
+
+#[tokio::test]
+async fn any_message_is_shown_as_json() {
+    let message = json!([hand::command("product.reserve", "p-1", "DEC-o-1", "o-1", 3)]);
+    let mut tool = Command::new(place::program("onhand"))
+        .arg("decode")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = tool.stdin.take().unwrap();
+    input.write_all(&hand::pack(&message)).unwrap();
+    drop(input);
+    let output = tool.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(shown, message);
+}
