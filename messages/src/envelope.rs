@@ -163,7 +163,7 @@ impl<B: Body> Serialize for Envelope<B> {
             self.causation.is_some(),
             self.traceparent.is_some(),
         ];
-        let fields = 6 + optional.into_iter().filter(|present| *present).count();
+        let fields = 7 + optional.into_iter().filter(|present| *present).count();
         let mut map = serializer.serialize_map(Some(fields))?;
         map.serialize_entry("v", &VERSION)?;
         map.serialize_entry("kind", self.body.kind())?;

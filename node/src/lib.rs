@@ -1,0 +1,7 @@
+//! The host that every service of Onhand runs in.
+#![allow(missing_docs)]
+pub mod bus;
+pub mod entity;
+pub mod seams;
+pub mod store;
+pub mod table;

@@ -1,0 +1,465 @@
+//! A service's database: its address, its migrations, and what the host reads from it.
+
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+
+use async_trait::async_trait;
+use messages::{EntityId, Origin, Partition, RequestId, Service, Timestamp};
+use sqlx::{
+    PgPool, SqlitePool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{
+    Creation, LedgerRow, RequestKey, StateRead, Store, StoreFault, Writer, connection,
+    sql::{self, Dialect},
+    writer::SqlWriter,
+};
+use crate::table::{Column, Kind, Reader, Row, RowError, Table, Value};
+
+/// How long a reader or the writer waits for a connection.
+const CONNECT_WAIT: Duration = Duration::from_secs(5);
+/// How many connections read side by side.
+const READERS_MAX: u32 = 8;
+/// How many prepared statements a connection keeps: every chunk size of every statement.
+const STATEMENTS_MAX: usize = 512;
+
+/// Where a database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A server.
+    Postgres(String),
+}
+
+/// A database address that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("a database is given as sqlite:FILE or postgres://USER:PASSWORD@HOST/NAME")]
+pub struct DatabaseUrlError;
+
+impl FromStr for DatabaseUrl {
+    type Err = DatabaseUrlError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            text.parse::<PgConnectOptions>()
+                .map_err(|_| DatabaseUrlError)?;
+            return Ok(Self::Postgres(text.to_owned()));
+        }
+        let path = text.strip_prefix("sqlite:").ok_or(DatabaseUrlError)?;
+        let path = path.strip_prefix("//").unwrap_or(path);
+        if path.is_empty() || path.contains(['?', '\0']) || path == ":memory:" {
+            return Err(DatabaseUrlError);
+        }
+        Ok(Self::Sqlite(path.into()))
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url) => {
+                let options: PgConnectOptions = url.parse().map_err(|_| fmt::Error)?;
+                write!(
+                    f,
+                    "postgres://{}@{}:{}/{}",
+                    options.get_username(),
+                    options.get_host(),
+                    options.get_port(),
+                    options.get_database().unwrap_or_default()
+                )
+            }
+        }
+    }
+}
+
+/// What makes a service's tables.
+#[derive(Clone, Copy, Debug)]
+pub struct Migrations {
+    /// In SQLite.
+    pub sqlite: &'static Migrator,
+    /// In PostgreSQL.
+    pub postgres: &'static Migrator,
+}
+
+/// A pool of connections that read.
+#[derive(Clone, Debug)]
+pub enum Readers {
+    /// SQLite.
+    Sqlite(SqlitePool),
+    /// PostgreSQL.
+    Postgres(PgPool),
+}
+
+/// A service's database.
+#[derive(Clone, Debug)]
+pub struct Database {
+    pub(super) service: Service,
+    pub(super) table: Table,
+    pub(super) url: DatabaseUrl,
+    pub(super) migrations: Migrations,
+    pub(super) partitions: u16,
+    readers: Readers,
+}
+
+impl Database {
+    /// Names a database; nothing is opened until it is used.
+    pub fn new(
+        service: Service,
+        table: Table,
+        url: DatabaseUrl,
+        migrations: Migrations,
+        partitions: u16,
+    ) -> Result<Self, StoreFault> {
+        let readers = match &url {
+            DatabaseUrl::Sqlite(path) => Readers::Sqlite(
+                SqlitePoolOptions::new()
+                    .max_connections(READERS_MAX)
+                    .acquire_timeout(CONNECT_WAIT)
+                    .connect_lazy_with(sqlite_options(path).read_only(true)),
+            ),
+            DatabaseUrl::Postgres(url) => Readers::Postgres(
+                PgPoolOptions::new()
+                    .max_connections(READERS_MAX)
+                    .acquire_timeout(CONNECT_WAIT)
+                    .connect_lazy_with(postgres_options(url, service)?),
+            ),
+        };
+        Ok(Self {
+            service,
+            table,
+            url,
+            migrations,
+            partitions,
+            readers,
+        })
+    }
+
+    /// The connections that read, for a service's own lists and searches.
+    pub const fn readers(&self) -> &Readers {
+        &self.readers
+    }
+
+    /// Reads what a `SELECT` finds. Parameters are `$1`, `$2`…, which both databases understand.
+    pub async fn query(
+        &self,
+        sql: String,
+        parameters: &[Value],
+        wanted: &[Kind],
+    ) -> Result<Vec<Vec<Value>>, StoreFault> {
+        let wanted: Vec<Column> = wanted
+            .iter()
+            .map(|kind| Column {
+                name: "",
+                kind: *kind,
+            })
+            .collect();
+        let sql = sqlx::AssertSqlSafe(sql);
+        let result = match &self.readers {
+            Readers::Sqlite(pool) => {
+                let query = parameters
+                    .iter()
+                    .fold(sqlx::query(sql), |query, value| match value {
+                        Value::Text(text) => query.bind(text.clone()),
+                        Value::Integer(integer) => query.bind(*integer),
+                        Value::Boolean(truth) => query.bind(*truth),
+                    });
+                let rows = query.fetch_all(pool).await.map_err(fault)?;
+                rows.iter()
+                    .map(|row| connection::values(row, &wanted))
+                    .collect::<Result<Vec<_>, _>>()
+            }
+            Readers::Postgres(pool) => {
+                let query = parameters
+                    .iter()
+                    .fold(sqlx::query(sql), |query, value| match value {
+                        Value::Text(text) => query.bind(text.clone()),
+                        Value::Integer(integer) => query.bind(*integer),
+                        Value::Boolean(truth) => query.bind(*truth),
+                    });
+                let rows = query.fetch_all(pool).await.map_err(fault)?;
+                rows.iter()
+                    .map(|row| connection::values(row, &wanted))
+                    .collect::<Result<Vec<_>, _>>()
+            }
+        };
+        result.map_err(fault)
+    }
+
+    /// Reads the rows of `table` whose `keys` are given.
+    async fn select(
+        &self,
+        table: &str,
+        wanted: &[Column],
+        columns: &[Column],
+        keys: &[Vec<Value>],
+    ) -> Result<Vec<Vec<Value>>, StoreFault> {
+        let mut found = Vec::with_capacity(keys.len());
+        let mut rest = keys;
+        while !rest.is_empty() {
+            let (chunk, behind) = rest.split_at(self.dialect().chunk(rest.len()));
+            rest = behind;
+            let statement = self.dialect().select(table, wanted, columns, chunk.len());
+            match &self.readers {
+                Readers::Sqlite(pool) => {
+                    let mut reader = pool.acquire().await.map_err(fault)?;
+                    found.extend(
+                        connection::read_sqlite(&mut reader, statement, chunk, wanted)
+                            .await
+                            .map_err(fault)?,
+                    );
+                }
+                Readers::Postgres(pool) => {
+                    let mut reader = pool.acquire().await.map_err(fault)?;
+                    found.extend(
+                        connection::read_postgres(&mut reader, statement, columns, chunk, wanted)
+                            .await
+                            .map_err(fault)?,
+                    );
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Completes rows of the state table with their lines.
+    async fn with_lines(&self, rows: Vec<Vec<Value>>) -> Result<Vec<StateRead>, StoreFault> {
+        let mut states = Vec::with_capacity(rows.len());
+        for mut row in rows {
+            let values = row.split_off(2);
+            let mut reader = Reader::new(row);
+            let entity = EntityId::from(reader.text().map_err(unreadable)?.as_str());
+            let version = reader.integer().map_err(unreadable)?;
+            states.push(StateRead {
+                entity,
+                version,
+                row: Row {
+                    values,
+                    lines: Vec::new(),
+                },
+            });
+        }
+        let Some(lines) = self.table.lines.filter(|_| !states.is_empty()) else {
+            return Ok(states);
+        };
+        let columns = sql::line_columns(&lines);
+        let keys: Vec<Vec<Value>> = states
+            .iter()
+            .map(|s| vec![s.entity.as_str().into()])
+            .collect();
+        let mut found = self
+            .select(lines.name, &columns, &columns[..1], &keys)
+            .await?;
+        // By parent and number, whatever order the database found them in.
+        found.sort_by_cached_key(|row| match (&row[0], &row[1]) {
+            (Value::Text(parent), Value::Integer(line)) => (parent.clone(), *line),
+            _ => (None, None),
+        });
+        let mut by_parent: std::collections::BTreeMap<String, Vec<Vec<Value>>> =
+            std::collections::BTreeMap::new();
+        for mut row in found {
+            let values = row.split_off(2);
+            if let Some(Value::Text(Some(parent))) = row.into_iter().next() {
+                by_parent.entry(parent).or_default().push(values);
+            }
+        }
+        for state in &mut states {
+            state.row.lines = by_parent.remove(state.entity.as_str()).unwrap_or_default();
+        }
+        Ok(states)
+    }
+
+    const fn dialect(&self) -> Dialect {
+        match self.readers {
+            Readers::Sqlite(_) => Dialect::Sqlite,
+            Readers::Postgres(_) => Dialect::Postgres,
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Database {
+    async fn writer(&self) -> Result<Box<dyn Writer>, StoreFault> {
+        Ok(Box::new(SqlWriter::open(self).await?))
+    }
+
+    async fn load(&self, entities: &[EntityId]) -> Result<Vec<StateRead>, StoreFault> {
+        let keys: Vec<Vec<Value>> = entities.iter().map(|id| vec![id.as_str().into()]).collect();
+        let wanted = sql::read_columns(&self.table);
+        let rows = self
+            .select(self.table.name, &wanted, &wanted[..1], &keys)
+            .await?;
+        self.with_lines(rows).await
+    }
+
+    async fn lookup(&self, requests: &[RequestKey]) -> Result<Vec<LedgerRow>, StoreFault> {
+        let keys: Vec<Vec<Value>> = requests
+            .iter()
+            .map(|(entity, origin, id)| {
+                vec![
+                    entity.as_str().into(),
+                    origin.name().into(),
+                    id.as_str().into(),
+                ]
+            })
+            .collect();
+        let columns = [sql::LEDGER[2], sql::LEDGER[4], sql::LEDGER[5]];
+        let rows = self.select("ledger", &sql::LEDGER, &columns, &keys).await?;
+        rows.into_iter()
+            .map(|row| ledger_row(row).map_err(unreadable))
+            .collect()
+    }
+
+    async fn creations(&self, keys: &[(String, String)]) -> Result<Vec<Creation>, StoreFault> {
+        let keys: Vec<Vec<Value>> = keys
+            .iter()
+            .map(|(call, key)| vec![call.as_str().into(), key.as_str().into()])
+            .collect();
+        let rows = self
+            .select(
+                "request_key",
+                &sql::REQUEST_KEY,
+                &sql::REQUEST_KEY[..2],
+                &keys,
+            )
+            .await?;
+        rows.into_iter()
+            .map(|row| creation(row).map_err(unreadable))
+            .collect()
+    }
+
+    async fn owing(
+        &self,
+        partition: Partition,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<StateRead>, StoreFault> {
+        if !self.table.owing {
+            return Ok(Vec::new());
+        }
+        let wanted = sql::read_columns(&self.table);
+        let statement = format!(
+            "SELECT {} FROM {} WHERE owing = {} AND partition = $1 AND id > $2 ORDER BY id LIMIT {limit}",
+            sql::names(&wanted),
+            self.table.name,
+            self.dialect().truth(),
+        );
+        let kinds: Vec<Kind> = wanted.iter().map(|c| c.kind).collect();
+        let rows = self
+            .query(
+                statement,
+                &[i64::from(partition.0).into(), after.into()],
+                &kinds,
+            )
+            .await?;
+        self.with_lines(rows).await
+    }
+
+    async fn ledger(
+        &self,
+        partition: Partition,
+        number: i64,
+        limit: u32,
+    ) -> Result<Vec<LedgerRow>, StoreFault> {
+        let statement = format!(
+            "SELECT {} FROM ledger WHERE partition = $1 AND number > $2 ORDER BY number LIMIT {limit}",
+            sql::names(&sql::LEDGER),
+        );
+        let kinds: Vec<Kind> = sql::LEDGER.iter().map(|c| c.kind).collect();
+        let rows = self
+            .query(
+                statement,
+                &[i64::from(partition.0).into(), number.into()],
+                &kinds,
+            )
+            .await?;
+        rows.into_iter()
+            .map(|row| ledger_row(row).map_err(unreadable))
+            .collect()
+    }
+
+    async fn number_before(&self, partition: Partition, at: Timestamp) -> Result<i64, StoreFault> {
+        let statement =
+            "SELECT coalesce(max(number), 0) FROM ledger WHERE partition = $1 AND at < $2"
+                .to_owned();
+        let rows = self
+            .query(
+                statement,
+                &[i64::from(partition.0).into(), at.into()],
+                &[Kind::Integer],
+            )
+            .await?;
+        match rows.into_iter().flatten().next() {
+            Some(Value::Integer(Some(number))) => Ok(number),
+            _ => Ok(0),
+        }
+    }
+}
+
+/// How SQLite is opened: a commit is on the disk before it is answered.
+pub(super) fn sqlite_options(path: &std::path::Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(CONNECT_WAIT)
+        .statement_cache_capacity(STATEMENTS_MAX)
+}
+
+/// How PostgreSQL is reached: a peer that is gone is noticed within seconds.
+pub(super) fn postgres_options(
+    url: &str,
+    service: Service,
+) -> Result<PgConnectOptions, StoreFault> {
+    let options: PgConnectOptions = url.parse().map_err(fault)?;
+    Ok(options
+        .application_name(&format!("{service}-node/{}", std::process::id()))
+        .statement_cache_capacity(STATEMENTS_MAX)
+        .options([
+            ("tcp_keepalives_idle", "5"),
+            ("tcp_keepalives_interval", "2"),
+            ("tcp_keepalives_count", "3"),
+            ("statement_timeout", "30000"),
+        ]))
+}
+
+fn ledger_row(row: Vec<Value>) -> Result<LedgerRow, RowError> {
+    let mut row = Reader::new(row);
+    Ok(LedgerRow {
+        partition: Partition(u16::try_from(row.integer()?).map_err(|e| RowError(e.to_string()))?),
+        number: row.integer()?,
+        entity: EntityId::from(row.text()?.as_str()),
+        version: row.integer()?,
+        origin: Origin::from_name(&row.text()?).ok_or_else(|| RowError("unknown origin".into()))?,
+        request_id: RequestId::from(row.text()?),
+        digest: row.integer_or_null()?.map(messages::Digest::from_stored),
+        kind: row.text()?,
+        order_id: row.text_or_null()?,
+        amount: row.integer_or_null()?,
+        balance: row.integer_or_null()?,
+        body: row.text()?,
+        at: row.parsed()?,
+    })
+}
+
+fn creation(row: Vec<Value>) -> Result<Creation, RowError> {
+    let mut row = Reader::new(row);
+    Ok(Creation {
+        call: row.text()?,
+        key: row.text()?,
+        digest: messages::Digest::from_stored(row.integer()?),
+        entity: EntityId::from(row.text()?.as_str()),
+        at: row.parsed()?,
+    })
+}
+
+pub(super) fn fault(error: sqlx::Error) -> StoreFault {
+    StoreFault::Unreachable(error.to_string())
+}
+
+fn unreadable(error: RowError) -> StoreFault {
+    StoreFault::Unreachable(error.to_string())
+}

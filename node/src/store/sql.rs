@@ -1,0 +1,222 @@
+//! The SQL that the host writes, in both dialects.
+//!
+//! One statement a table and batch. The dialects differ in one place: where a batch's rows come
+//! from ([`Dialect::rows`]): multi-row `VALUES` in SQLite, `UNNEST` of one array a column in
+//! PostgreSQL. Everything else is text that both understand.
+
+use std::fmt::Write as _;
+
+use crate::table::{Column, Kind, Table, Value};
+
+/// Which SQL is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// SQLite.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+}
+
+/// The sizes of the multi-row statements in SQLite, largest first, so that the cache of prepared
+/// statements holds them all.
+const CHUNKS: [usize; 10] = [256, 128, 64, 32, 16, 8, 4, 3, 2, 1];
+
+pub(super) const LEDGER: [Column; 13] = [
+    Column::integer("partition"),
+    Column::integer("number"),
+    Column::text("entity"),
+    Column::integer("version"),
+    Column::text("origin"),
+    Column::text("request_id"),
+    Column::integer("digest"),
+    Column::text("kind"),
+    Column::text("order_id"),
+    Column::integer("amount"),
+    Column::integer("balance"),
+    Column::text("body"),
+    Column::text("at"),
+];
+
+pub(super) const REQUEST_KEY: [Column; 5] = [
+    Column::text("call"),
+    Column::text("key"),
+    Column::integer("digest"),
+    Column::text("entity"),
+    Column::text("at"),
+];
+
+pub(super) const POSITION: [Column; 6] = [
+    Column::text("mark"),
+    Column::integer("partition"),
+    Column::text("stream"),
+    Column::integer("sequence"),
+    Column::text("at"),
+    Column::integer("number"),
+];
+
+/// The host's own columns of a state table.
+const ID: Column = Column::text("id");
+const PARTITION: Column = Column::integer("partition");
+const VERSION: Column = Column::integer("version");
+const OWING: Column = Column::boolean("owing");
+const EXPECTED: Column = Column::integer("expected");
+
+impl Dialect {
+    /// How many rows one statement takes, of `left`.
+    pub(super) fn chunk(self, left: usize) -> usize {
+        match self {
+            Self::Postgres => left,
+            Self::Sqlite => CHUNKS.into_iter().find(|size| *size <= left).unwrap_or(1),
+        }
+    }
+
+    /// A row source of `count` rows of these columns.
+    fn rows(self, columns: &[Column], count: usize) -> String {
+        match self {
+            Self::Sqlite => {
+                let row = format!("({})", vec!["?"; columns.len()].join(","));
+                format!("VALUES {}", vec![row; count].join(","))
+            }
+            Self::Postgres => {
+                let arrays: Vec<String> = columns
+                    .iter()
+                    .enumerate()
+                    .map(|(n, column)| format!("${}::{}[]", n + 1, pg_type(column.kind)))
+                    .collect();
+                format!("SELECT * FROM UNNEST({})", arrays.join(","))
+            }
+        }
+    }
+
+    /// Inserts rows, with `conflict` behind.
+    pub(super) fn insert(
+        self,
+        table: &str,
+        columns: &[Column],
+        count: usize,
+        conflict: &str,
+    ) -> String {
+        format!(
+            "INSERT INTO {table} ({}) {} {conflict}",
+            names(columns),
+            self.rows(columns, count)
+        )
+    }
+
+    /// Updates rows of a state table where the expected version stands.
+    pub(super) fn update_states(self, table: &Table, count: usize) -> String {
+        let columns = update_columns(table);
+        let set: Vec<String> = columns[2..]
+            .iter()
+            .map(|c| format!("{0} = v.{0}", c.name))
+            .collect();
+        format!(
+            "WITH v ({}) AS ({}) UPDATE {t} SET {} FROM v WHERE {t}.id = v.id AND {t}.version = v.expected",
+            names(&columns),
+            self.rows(&columns, count),
+            set.join(", "),
+            t = table.name,
+        )
+    }
+
+    /// Reads `wanted` of the rows of `table` whose `keys` are among `count` given ones.
+    pub(super) fn select(
+        self,
+        table: &str,
+        wanted: &[Column],
+        keys: &[Column],
+        count: usize,
+    ) -> String {
+        let wanted: Vec<String> = wanted.iter().map(|c| format!("t.{}", c.name)).collect();
+        let on: Vec<String> = keys
+            .iter()
+            .map(|c| format!("t.{0} = v.{0}", c.name))
+            .collect();
+        format!(
+            "WITH v ({}) AS ({}) SELECT {} FROM v JOIN {table} t ON {}",
+            names(keys),
+            self.rows(keys, count),
+            wanted.join(", "),
+            on.join(" AND "),
+        )
+    }
+
+    /// The `n`th parameter, counted from 1.
+    pub(super) const fn truth(self) -> &'static str {
+        match self {
+            Self::Sqlite => "1",
+            Self::Postgres => "TRUE",
+        }
+    }
+}
+
+/// The columns of an insert into a state table.
+pub(super) fn insert_columns(table: &Table) -> Vec<Column> {
+    host_columns(&[ID, PARTITION, VERSION], table)
+}
+
+/// The columns of an update's row source: the key, the expected version, and what is set.
+pub(super) fn update_columns(table: &Table) -> Vec<Column> {
+    host_columns(&[ID, EXPECTED, VERSION], table)
+}
+
+/// The columns that are read of a state table.
+pub(super) fn read_columns(table: &Table) -> Vec<Column> {
+    let mut columns = vec![ID, VERSION];
+    columns.extend_from_slice(table.columns);
+    columns
+}
+
+fn host_columns(first: &[Column], table: &Table) -> Vec<Column> {
+    let mut columns = first.to_vec();
+    if table.owing {
+        columns.push(OWING);
+    }
+    columns.extend_from_slice(table.columns);
+    columns
+}
+
+/// The columns of a table of lines.
+pub(super) fn line_columns(lines: &crate::table::Lines) -> Vec<Column> {
+    let mut columns = vec![Column::text(lines.parent), Column::integer("line")];
+    columns.extend_from_slice(lines.columns);
+    columns
+}
+
+/// `ON CONFLICT (keys) DO UPDATE SET` every other column.
+pub(super) fn upsert(keys: &[&str], columns: &[Column]) -> String {
+    let set: Vec<String> = columns
+        .iter()
+        .filter(|c| !keys.contains(&c.name))
+        .map(|c| format!("{0} = excluded.{0}", c.name))
+        .collect();
+    format!(
+        "ON CONFLICT ({}) DO UPDATE SET {}",
+        keys.join(", "),
+        set.join(", ")
+    )
+}
+
+/// The names of columns, with commas between them.
+pub(super) fn names(columns: &[Column]) -> String {
+    columns.iter().fold(String::new(), |mut list, column| {
+        let comma = if list.is_empty() { "" } else { ", " };
+        write!(list, "{comma}{}", column.name).expect("writing to memory cannot fail");
+        list
+    })
+}
+
+/// A batch's rows, column by column, for `UNNEST`.
+pub(super) fn transpose(columns: &[Column], rows: &[Vec<Value>]) -> Vec<Vec<Value>> {
+    (0..columns.len())
+        .map(|n| rows.iter().map(|row| row[n].clone()).collect())
+        .collect()
+}
+
+const fn pg_type(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text => "text",
+        Kind::Integer => "bigint",
+        Kind::Boolean => "boolean",
+    }
+}
