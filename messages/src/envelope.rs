@@ -16,6 +16,8 @@ use crate::{
     wire::{self, DecodeError},
 };
 
+pub use crate::raw::Raw;
+
 /// The version of the envelope that this program writes and reads.
 pub const VERSION: u64 = 1;
 
@@ -188,7 +190,7 @@ fn entry<M: SerializeMap>(
     value.map_or(Ok(()), |value| map.serialize_entry(name, value))
 }
 
-struct Written<'a, B>(&'a B);
+pub(crate) struct Written<'a, B>(pub(crate) &'a B);
 
 impl<B: Body> Serialize for Written<'_, B> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -16,7 +16,7 @@ pub enum Command {
     /// Undoes it once it is confirmed.
     Cancel,
     /// Runs it again once it has failed.
-    Retry,
+    Retry(Retry),
     /// Reads it.
     Get,
     /// Its deadline has passed.
@@ -33,6 +33,17 @@ pub struct Place {
     pub buyer_id: UserId,
     /// What is ordered: 1 to 100 lines, a product at most once.
     pub items: Vec<Item>,
+    /// How long the order may take before it is given up. The edge fills it in; it is no part of
+    /// what the caller asked for.
+    pub deadline_ms: u64,
+}
+
+/// Runs a failed order again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Retry {
+    /// How long the new attempt may take, as in [`Place`].
+    pub deadline_ms: u64,
 }
 
 /// One line that is asked for.
@@ -163,7 +174,7 @@ impl Body for Command {
         match self {
             Self::Place(_) => "order.place",
             Self::Cancel => "order.cancel",
-            Self::Retry => "order.retry",
+            Self::Retry(_) => "order.retry",
             Self::Get => "order.get",
             Self::Expire => "order.expire",
             Self::Product(answer) => answer.kind(),
@@ -173,8 +184,9 @@ impl Body for Command {
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Place(body) => body.serialize(serializer),
+            Self::Retry(body) => body.serialize(serializer),
             Self::Product(answer) => answer.write(serializer),
-            Self::Cancel | Self::Retry | Self::Get | Self::Expire => Empty {}.serialize(serializer),
+            Self::Cancel | Self::Get | Self::Expire => Empty {}.serialize(serializer),
         }
     }
 
@@ -186,7 +198,7 @@ impl Body for Command {
         match kind {
             "order.place" => Place::deserialize(deserializer).map(|body| Some(Self::Place(body))),
             "order.cancel" => Empty::deserialize(deserializer).map(empty(Self::Cancel)),
-            "order.retry" => Empty::deserialize(deserializer).map(empty(Self::Retry)),
+            "order.retry" => Retry::deserialize(deserializer).map(|body| Some(Self::Retry(body))),
             "order.get" => Empty::deserialize(deserializer).map(empty(Self::Get)),
             "order.expire" => Empty::deserialize(deserializer).map(empty(Self::Expire)),
             kind if kind.starts_with("product.") => {

@@ -4,7 +4,8 @@
 //! known of a request, commits what was decided, answers, and sends what is owed.
 
 use messages::{
-    Body, EntityId, Origin, Refusal, RequestId, Service, Timestamp, envelope::Reply,
+    Body, EntityId, Origin, Refusal, RequestId, Service, Timestamp,
+    envelope::{Raw, Reply},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -71,7 +72,7 @@ pub struct Record {
 }
 
 /// A command that an entity owes another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Outgoing {
     /// Its request id.
     pub request_id: RequestId,
@@ -79,8 +80,10 @@ pub struct Outgoing {
     pub service: Service,
     /// The entity that is asked.
     pub entity: EntityId,
-    /// The kind of the command, and its body as MessagePack.
-    pub envelope: Vec<u8>,
+    /// What it is asked.
+    pub body: Raw,
+    /// The trace that this belongs to.
+    pub traceparent: Option<String>,
 }
 
 /// One consistency boundary: one state, one writer.

@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 pub mod bus;
 pub mod entity;
+pub mod reservation;
 pub mod seams;
 pub mod store;
 pub mod table;
