@@ -13,7 +13,7 @@ use crate::table::{Row, Table};
 
 /// What is known of a request when it is decided: from the ledger, and from what is decided but
 /// not yet committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Prior<'a, C> {
     /// Nothing: neither of it nor of its counterpart.
     New,
@@ -24,6 +24,14 @@ pub enum Prior<'a, C> {
     /// It is new, but its counterpart (the reserve that this releases) was done, by this change.
     Counterpart(&'a C),
 }
+
+// By hand, since the derived ones would ask the same of `C`.
+impl<C> Clone for Prior<'_, C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<C> Copy for Prior<'_, C> {}
 
 impl<'a, C> Prior<'a, C> {
     /// The change whose answer a repeat gets.
