@@ -99,11 +99,12 @@ fn order_commands() -> Vec<Sample> {
             product_id: product_id(),
             quantity: quantity(1_000_000),
         }],
+        deadline_ms: 5_000,
     });
     vec![
         said("", full(place)),
         said("", bare(Command::Cancel)),
-        said("", bare(Command::Retry)),
+        said("", bare(Command::Retry(order::Retry { deadline_ms: 5_000 }))),
         said("", bare(Command::Get)),
         said("", bare(Command::Expire)),
     ]
