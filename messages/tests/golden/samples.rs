@@ -104,7 +104,10 @@ fn order_commands() -> Vec<Sample> {
     vec![
         said("", full(place)),
         said("", bare(Command::Cancel)),
-        said("", bare(Command::Retry(order::Retry { deadline_ms: 5_000 }))),
+        said(
+            "",
+            bare(Command::Retry(order::Retry { deadline_ms: 5_000 })),
+        ),
         said("", bare(Command::Get)),
         said("", bare(Command::Expire)),
     ]
