@@ -1,8 +1,10 @@
 //! The host that every service of Onhand runs in.
 #![allow(missing_docs)]
 pub mod bus;
+pub mod edge;
 pub mod entity;
 pub mod reservation;
 pub mod seams;
 pub mod store;
 pub mod table;
+pub mod telemetry;

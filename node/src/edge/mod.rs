@@ -1,0 +1,32 @@
+//! The HTTP edge that every node shares: what comes in is checked, what goes out has one form.
+//!
+//! Owns the error form, the extractors, what happens around every request, and the operations'
+//! pages; knows no service. Invariant: no answer leaves in another form than documented, and no
+//! internal detail leaves at all. Read next: [`Problem`] for the errors, [`around`] for what
+//! happens to every request, [`app`] for how a node's routes become a server.
+
+pub mod around;
+mod body;
+mod docs;
+mod documented;
+mod key;
+mod ops;
+mod page;
+mod params;
+mod problem;
+mod server;
+mod trace;
+
+pub use self::{
+    around::{Around, Limits},
+    body::{Json, NoBody},
+    docs::describe,
+    documented::{Change, Create, Error, List, Read},
+    key::{IdempotencyKey, RequiredKey},
+    ops::{Missing, Ops},
+    page::{CURSOR_ITEMS_MAX, Cursor, Page, SIZE_DEFAULT, SIZE_MAX},
+    params::{PathId, Query},
+    problem::Problem,
+    server::{app, healthcheck, serve, write_address},
+    trace::Trace,
+};
