@@ -105,6 +105,23 @@ pub enum Status {
     Discontinued,
 }
 
+impl Status {
+    /// The word in answers and tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Discontinued => "DISCONTINUED",
+        }
+    }
+
+    /// The status of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Active, Self::Discontinued]
+            .into_iter()
+            .find(|status| status.name() == name)
+    }
+}
+
 /// What a product answers when it did as it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {

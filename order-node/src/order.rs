@@ -1,0 +1,134 @@
+//! An order: the saga that takes what was ordered, and gives back what it may not keep.
+//!
+//! Owns what an order decides ([`decide`] its customer's wishes, [`answers`] what it is told),
+//! which moves are legal ([`transition`]) and how they change it ([`apply`]). What it asks for is
+//! the plan, in `plan.rs`. Invariant: at rest, only a confirmed order holds anything.
+
+mod answers;
+mod apply;
+mod change;
+mod decide;
+mod row;
+mod state;
+#[cfg(test)]
+mod tests;
+mod transition;
+
+use messages::{
+    EntityId, Refusal, Service, Timestamp,
+    order::{Command, Reply, View},
+};
+use node::{
+    entity::{Context, Entity, Outgoing, Record},
+    table::{Row, RowError, Table},
+};
+
+pub use change::{Change, What};
+pub use decide::LINES_MAX;
+pub(crate) use state::State;
+pub(crate) use transition::Hold;
+use transition::Phase;
+
+use crate::plan;
+
+/// An order, or the place where one may be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    id: EntityId,
+    state: Option<State>,
+}
+
+impl Order {
+    /// The order as a reader sees it; `None` where it was never placed.
+    pub fn view(&self) -> Option<View> {
+        self.state.as_ref().map(State::view)
+    }
+}
+
+impl Entity for Order {
+    const SERVICE: Service = Service::Order;
+    const TABLE: Table = row::TABLE;
+
+    type Command = Command;
+    type Change = Change;
+    type Reply = Reply;
+
+    fn new(id: &EntityId) -> Self {
+        Self {
+            id: id.clone(),
+            state: None,
+        }
+    }
+
+    fn decide(
+        &self,
+        command: &Command,
+        context: &Context<'_, Change>,
+    ) -> Result<Vec<Change>, Refusal> {
+        match &self.state {
+            Some(state) => decide::existing(state, command, context),
+            None => decide::missing(&self.id, command, context),
+        }
+    }
+
+    fn apply(&mut self, change: &Change, at: Timestamp) {
+        match (&mut self.state, &change.what) {
+            (Some(state), _) => state.apply(change, at),
+            (
+                state,
+                What::Placed {
+                    order,
+                    deadline_at,
+                    traceparent,
+                },
+            ) => *state = Some(State::placed(order, *deadline_at, traceparent.as_ref(), at)),
+            (None, _) => {}
+        }
+    }
+
+    /// The order as it stands, whatever the change: so it is also for every repeat.
+    fn reply(&self, _: Option<&Change>) -> Reply {
+        self.state
+            .as_ref()
+            .expect("an order that was never placed refuses everything but to be placed")
+            .reply()
+    }
+
+    fn remembers(command: &Command) -> bool {
+        match command {
+            Command::Cancel | Command::Retry(_) => true,
+            Command::Place(_) | Command::Get | Command::Expire | Command::Product(_) => false,
+        }
+    }
+
+    fn record(change: &Change) -> Record {
+        change.record()
+    }
+
+    fn event(_: &EntityId, change: &Change) -> Option<(&'static str, serde_json::Value)> {
+        change.event()
+    }
+
+    fn owes(&self) -> Vec<Outgoing> {
+        self.state.as_ref().map_or_else(Vec::new, plan::owes)
+    }
+
+    fn alarm(&self) -> Option<(Timestamp, Command)> {
+        let state = self.state.as_ref()?;
+        (state.phase == Phase::Pending).then_some((state.deadline_at, Command::Expire))
+    }
+
+    fn settled(&self) -> bool {
+        self.state
+            .as_ref()
+            .is_none_or(|state| !matches!(state.phase, Phase::Pending | Phase::Cancelling))
+    }
+
+    fn to_row(&self) -> Row {
+        row::write(self)
+    }
+
+    fn from_row(id: &EntityId, row: Row) -> Result<Self, RowError> {
+        row::read(id, row)
+    }
+}

@@ -1,0 +1,203 @@
+//! Where a customer's wish and the deadline are decided. Pure: state, command, context.
+//!
+//! What participants answer is decided in [`super::answers`]; what is legal at all, in
+//! [`super::transition`].
+
+use messages::{
+    EntityId, OrderId, Refusal, Timestamp,
+    order::{Command, LineView, Place, Retry, Status, View},
+};
+use node::entity::{Context, Prior};
+
+use super::{
+    change::{Change, What},
+    state::State,
+    transition::{Move, Phase},
+};
+use crate::{code::code, plan};
+
+pub(super) type Decision = Result<Vec<Change>, Refusal>;
+
+/// The most lines that an order may have.
+pub const LINES_MAX: usize = 100;
+
+/// Decides a command to an order that was never placed.
+pub(super) fn missing(id: &EntityId, command: &Command, context: &Context<'_, Change>) -> Decision {
+    match command {
+        Command::Place(place) => State::place(id, place, context),
+        Command::Cancel
+        | Command::Retry(_)
+        | Command::Get
+        | Command::Expire
+        | Command::Product(_) => Err(Refusal::OrderNotFound),
+    }
+}
+
+/// Decides a command to an order that exists.
+pub(super) fn existing(
+    order: &State,
+    command: &Command,
+    context: &Context<'_, Change>,
+) -> Decision {
+    match command {
+        Command::Place(_) | Command::Get => Ok(vec![]),
+        Command::Cancel => once(context, || order.cancel()),
+        Command::Retry(retry) => once(context, || order.retry(*retry, context)),
+        Command::Expire => Ok(order.expire(context.now)),
+        Command::Product(answer) => Ok(order.hear_product(answer, context)),
+    }
+}
+
+/// Decides what is new; a repeat changes nothing and is answered by the order as it stands.
+fn once(context: &Context<'_, Change>, decide: impl FnOnce() -> Decision) -> Decision {
+    match context.prior {
+        Prior::Done(_) => Ok(vec![]),
+        Prior::OtherBody => Err(Refusal::RequestMismatch),
+        Prior::New | Prior::Counterpart(_) => decide(),
+    }
+}
+
+impl State {
+    fn place(id: &EntityId, place: &Place, context: &Context<'_, Change>) -> Decision {
+        let id: OrderId = id.as_str().parse().map_err(|_| Refusal::OrderNotFound)?;
+        let mut products: Vec<_> = place.items.iter().map(|item| item.product_id).collect();
+        products.sort_unstable();
+        products.dedup();
+        if !(1..=LINES_MAX).contains(&place.items.len()) || products.len() != place.items.len() {
+            return invalid("an order has 1 to 100 lines, and a product at most once");
+        }
+        let items = place.items.iter().map(|item| LineView {
+            product_id: item.product_id,
+            name: None,
+            unit_price: None,
+            quantity: item.quantity,
+            amount: None,
+        });
+        let order = View {
+            id,
+            code: code(id),
+            buyer_id: place.buyer_id.clone(),
+            items: items.collect(),
+            status: Status::Pending,
+            fail_reason: None,
+            subtotal: None,
+            discount: None,
+            points_used: None,
+            amount_due: None,
+            cancelling: false,
+            created_at: context.now,
+            updated_at: context.now,
+        };
+        Ok(vec![Change {
+            order_id: id,
+            attempt: 1,
+            what: What::Placed {
+                order,
+                deadline_at: later(context.now, place.deadline_ms),
+                traceparent: context.traceparent.map(str::to_owned),
+            },
+        }])
+    }
+
+    fn cancel(&self) -> Decision {
+        if self.phase == Phase::Cancelling {
+            return Ok(vec![]);
+        }
+        match self.phase.after(Move::Cancel) {
+            Some(_) => Ok(vec![self.change(What::CancelRequested)]),
+            None => invalid(&format!(
+                "an order that is {} cannot be cancelled",
+                self.phase.status().name()
+            )),
+        }
+    }
+
+    fn retry(&self, retry: Retry, context: &Context<'_, Change>) -> Decision {
+        if self.phase.after(Move::Retry).is_none() {
+            return invalid(&format!(
+                "an order that is {} cannot be tried again",
+                self.phase.status().name()
+            ));
+        }
+        if !plan::owes(self).is_empty() {
+            return invalid("still giving back what it took; try again in a moment");
+        }
+        let mut order = View {
+            status: Status::Pending,
+            fail_reason: None,
+            updated_at: context.now,
+            ..self.view()
+        };
+        for item in &mut order.items {
+            item.name = None;
+            item.unit_price = None;
+            item.amount = None;
+        }
+        Ok(vec![Change {
+            order_id: self.id,
+            attempt: self.attempt + 1,
+            what: What::Retried {
+                order,
+                deadline_at: later(context.now, retry.deadline_ms),
+                traceparent: context.traceparent.map(str::to_owned),
+            },
+        }])
+    }
+
+    fn expire(&self, now: Timestamp) -> Vec<Change> {
+        if self.phase != Phase::Pending || now < self.deadline_at {
+            return vec![];
+        }
+        let first = self.failure.as_ref().map(|f| f.refusal.clone());
+        vec![self.fail(first.unwrap_or(Refusal::DependencyFailed), now)]
+    }
+
+    /// Where a pending order goes, once every part of its plan is answered.
+    pub(super) fn conclude(&self, now: Timestamp) -> Change {
+        if let Some(failure) = &self.failure {
+            return self.fail(failure.refusal.clone(), now);
+        }
+        let Some(amounts) = self.costs() else {
+            return self.fail(Refusal::AmountTooLarge, now);
+        };
+        let order = View {
+            status: Status::Confirmed,
+            subtotal: Some(amounts.subtotal),
+            discount: Some(amounts.discount),
+            points_used: Some(amounts.points_used),
+            amount_due: Some(amounts.amount_due),
+            updated_at: now,
+            ..self.view()
+        };
+        self.change(What::Confirmed { order })
+    }
+
+    fn fail(&self, refusal: Refusal, now: Timestamp) -> Change {
+        let order = View {
+            status: Status::Failed,
+            fail_reason: Some(refusal.code().to_owned()),
+            updated_at: now,
+            ..self.view()
+        };
+        self.change(What::Failed { order, refusal })
+    }
+
+    /// A change of the present attempt.
+    pub(super) fn change(&self, what: What) -> Change {
+        Change {
+            order_id: self.id,
+            attempt: self.attempt,
+            what,
+        }
+    }
+}
+
+fn later(now: Timestamp, millis: u64) -> Timestamp {
+    now.plus_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+}
+
+fn invalid(reason: &str) -> Decision {
+    Err(Refusal::InvalidState {
+        reason: reason.to_owned(),
+    })
+}

@@ -1,0 +1,172 @@
+//! An order as a row of the table `orders` and its lines as rows of `order_line`.
+
+use messages::{EntityId, Money, Quantity, order::Status};
+use node::table::{Column, Lines, Reader, Row, RowError, Table, Value};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    Order,
+    state::{Amounts, Failure, Line, State},
+    transition::{Hold, Phase},
+};
+
+/// The tables, as `migrations/order` makes them.
+pub(super) const TABLE: Table = Table {
+    name: "orders",
+    columns: &[
+        Column::text("code"),
+        Column::text("buyer_id"),
+        Column::text("status"),
+        Column::text("fail_reason"),
+        Column::text("fail_detail"),
+        Column::boolean("cancelling"),
+        Column::integer("attempt"),
+        Column::integer("subtotal"),
+        Column::integer("discount"),
+        Column::integer("points_used"),
+        Column::integer("amount_due"),
+        Column::text("strays"),
+        Column::text("traceparent"),
+        Column::text("deadline_at"),
+        Column::text("created_at"),
+        Column::text("updated_at"),
+    ],
+    owing: true,
+    lines: Some(Lines {
+        name: "order_line",
+        parent: "order_id",
+        columns: &[
+            Column::text("product_id"),
+            Column::integer("quantity"),
+            Column::text("name"),
+            Column::integer("unit_price"),
+            Column::text("hold"),
+        ],
+    }),
+};
+
+/// The row of an order; one that was never placed has none.
+pub(super) fn write(order: &Order) -> Row {
+    order.state.as_ref().map_or_else(Row::default, |state| Row {
+        values: values(state),
+        lines: state.lines.iter().map(line).collect(),
+    })
+}
+
+fn values(state: &State) -> Vec<Value> {
+    let money =
+        |of: fn(&Amounts) -> Money| Value::from(state.amounts.as_ref().map(|a| of(a).get()));
+    vec![
+        state.code.as_str().into(),
+        state.buyer_id.as_str().into(),
+        state.phase.status().name().into(),
+        state.view().fail_reason.into(),
+        state.failure.as_ref().map(json).into(),
+        (state.phase == Phase::Cancelling).into(),
+        i64::from(state.attempt).into(),
+        money(|a| a.subtotal),
+        money(|a| a.discount),
+        money(|a| a.points_used),
+        money(|a| a.amount_due),
+        (!state.strays.is_empty())
+            .then(|| json(&state.strays))
+            .into(),
+        state.traceparent.clone().into(),
+        state.deadline_at.into(),
+        state.created_at.into(),
+        state.updated_at.into(),
+    ]
+}
+
+fn line(line: &Line) -> Vec<Value> {
+    vec![
+        line.product_id.to_string().into(),
+        i64::from(line.quantity.get()).into(),
+        line.name.clone().into(),
+        line.unit_price.map(Money::get).into(),
+        line.hold.name().into(),
+    ]
+}
+
+/// The order of a row.
+pub(super) fn read(id: &EntityId, row: Row) -> Result<Order, RowError> {
+    let unreadable = |what: &str| RowError(format!("{id}: {what}"));
+    let mut values = Reader::new(row.values);
+    let code = values.text()?;
+    let buyer_id = values.parsed()?;
+    let status = Status::from_name(&values.text()?).ok_or_else(|| unreadable("status"))?;
+    // The code of the refusal, which the detail has in full.
+    values.text_or_null()?;
+    let failure: Option<Failure> = from_json(values.text_or_null()?)?;
+    let phase =
+        Phase::of(status, values.boolean()?).ok_or_else(|| unreadable("status and cancelling"))?;
+    let state = State {
+        id: id.as_str().parse().map_err(|_| unreadable("id"))?,
+        code,
+        buyer_id,
+        phase,
+        failure,
+        attempt: u32::try_from(values.integer()?).map_err(|_| unreadable("attempt"))?,
+        amounts: read_amounts(&mut values)?,
+        strays: from_json(values.text_or_null()?)?.unwrap_or_default(),
+        traceparent: values.text_or_null()?,
+        deadline_at: values.parsed()?,
+        created_at: values.parsed()?,
+        updated_at: values.parsed()?,
+        lines: row
+            .lines
+            .into_iter()
+            .map(read_line)
+            .collect::<Result<_, _>>()?,
+    };
+    Ok(Order {
+        id: id.clone(),
+        state: Some(state),
+    })
+}
+
+fn read_amounts(values: &mut Reader) -> Result<Option<Amounts>, RowError> {
+    let subtotal = money(values)?;
+    let discount = money(values)?;
+    let points_used = money(values)?;
+    let amount_due = money(values)?;
+    Ok((|| {
+        Some(Amounts {
+            subtotal: subtotal?,
+            discount: discount?,
+            points_used: points_used?,
+            amount_due: amount_due?,
+        })
+    })())
+}
+
+fn read_line(values: Vec<Value>) -> Result<Line, RowError> {
+    let unreadable = |what: &str| RowError(format!("line: {what}"));
+    let mut values = Reader::new(values);
+    Ok(Line {
+        product_id: values.parsed()?,
+        quantity: u32::try_from(values.integer()?)
+            .ok()
+            .and_then(Quantity::new)
+            .ok_or_else(|| unreadable("quantity"))?,
+        name: values.text_or_null()?,
+        unit_price: money(&mut values)?,
+        hold: Hold::from_name(&values.text()?).ok_or_else(|| unreadable("hold"))?,
+    })
+}
+
+fn money(values: &mut Reader) -> Result<Option<Money>, RowError> {
+    let amount = values.integer_or_null()?;
+    amount
+        .map(|amount| Money::new(amount).ok_or_else(|| RowError(format!("amount {amount}"))))
+        .transpose()
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("text and integers are JSON")
+}
+
+fn from_json<T: DeserializeOwned>(text: Option<String>) -> Result<Option<T>, RowError> {
+    text.map(|text| serde_json::from_str(&text).map_err(|e| RowError(format!("{text:?}: {e}"))))
+        .transpose()
+}
