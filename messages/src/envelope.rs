@@ -190,7 +190,8 @@ fn entry<M: SerializeMap>(
     value.map_or(Ok(()), |value| map.serialize_entry(name, value))
 }
 
-pub(crate) struct Written<'a, B>(pub(crate) &'a B);
+/// A body without its kind, ready to be written.
+pub struct Written<'a, B>(pub &'a B);
 
 impl<B: Body> Serialize for Written<'_, B> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

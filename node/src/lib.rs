@@ -3,6 +3,7 @@
 pub mod bus;
 pub mod edge;
 pub mod entity;
+pub mod host;
 pub mod reservation;
 pub mod seams;
 pub mod store;

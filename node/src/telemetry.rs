@@ -29,6 +29,12 @@ pub mod names {
     pub const DEAD_LETTERS: &str = "onhand_dead_letters_total";
     /// Partitions that this process owns, by `service`.
     pub const PARTITIONS_OWNED: &str = "onhand_partitions_owned";
+    /// Entities in memory, by `service`.
+    pub const ENTITIES: &str = "onhand_entities";
+    /// Events committed, by `kind`.
+    pub const EVENTS: &str = "onhand_events_total";
+    /// Envelopes let go because too many wait for their subject.
+    pub const LANE_FULL: &str = "onhand_lane_full_total";
     /// HTTP requests answered, by `status`.
     pub const HTTP_REQUESTS: &str = "onhand_http_requests_total";
 }

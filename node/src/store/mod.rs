@@ -228,7 +228,7 @@ pub trait Store: Send + Sync + 'static {
 
 /// The one connection that writes: it holds the lock on its partitions as long as it lives.
 #[async_trait]
-pub trait Writer: Send {
+pub trait Writer: Send + Sync {
     /// How many processes of this service there are, this one included.
     async fn members(&mut self) -> Result<u16, StoreFault>;
     /// Takes free partitions until `wanted` are owned; answers all that are owned.

@@ -1,0 +1,381 @@
+//! The journal: the group commit of one service in one process.
+//!
+//! Whatever waits is committed together with the positions behind it, and only then do answers,
+//! commands and events leave. Yes, no and read alike pass a turn: an answer rests on everything
+//! that was decided before it.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use messages::{Envelope, Partition, Subject, wire};
+use tokio::{sync::mpsc, time::Instant};
+
+use super::{
+    Limits,
+    dead::{self, DeadLetter},
+    job::{Answered, Decision, Route},
+    lane::{Lanes, Letter},
+    progress::Progress,
+    schedule::Schedule,
+    telling::Telling,
+    turn::{self, Turn},
+    watchers::Watchers,
+};
+use crate::{
+    bus::Bus,
+    entity::Entity,
+    store::{CommitError, PositionWrite, Writer},
+    telemetry::names,
+};
+
+/// How often ownership is looked at, and shown to the database as alive.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Why a journal ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// Everything that had come is committed.
+    Finished,
+    /// Another share of the partitions is due.
+    Rebalance,
+    /// Something failed: all is loaded again from the database.
+    Fault(String),
+    /// The database refused a batch: all is loaded again, and so many decisions go one at a time.
+    Careful(usize),
+}
+
+/// What the journal works with.
+pub(super) struct Journal<E: Entity> {
+    pub(super) writer: Box<dyn Writer>,
+    pub(super) decisions: mpsc::UnboundedReceiver<Decision<E>>,
+    pub(super) numbers: BTreeMap<Partition, i64>,
+    pub(super) progress: Arc<Mutex<Progress>>,
+    pub(super) lanes: Arc<Lanes>,
+    pub(super) schedule: Arc<Schedule<E>>,
+    pub(super) telling: Arc<Telling>,
+    pub(super) watchers: Arc<Watchers<E>>,
+    pub(super) bus: Arc<dyn Bus>,
+    pub(super) limits: Limits,
+    pub(super) partitions: u16,
+    pub(super) partitions_max: u16,
+    /// How many decisions are committed one at a time, after the database refused a batch.
+    pub(super) careful: usize,
+    /// Answers that wait until the position behind their message is committed.
+    pub(super) held: BTreeMap<Partition, VecDeque<(u64, Subject, Letter)>>,
+    pub(super) committed: BTreeMap<Partition, u64>,
+    /// Raised when nothing more will come.
+    pub(super) finish: Arc<tokio::sync::Notify>,
+}
+
+impl<E: Entity> Journal<E> {
+    /// Commits until the last sender of decisions is gone, or something fails. The writer comes
+    /// back only where its locks may be kept.
+    pub(super) async fn run(mut self) -> (End, Option<Box<dyn Writer>>) {
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut waiting = Vec::with_capacity(self.limits.batch_max);
+        let finish = Arc::clone(&self.finish);
+        loop {
+            let most = if self.careful > 0 {
+                1
+            } else {
+                self.limits.batch_max
+            };
+            let result = tokio::select! {
+                biased;
+                n = self.decisions.recv_many(&mut waiting, most) => match n {
+                    0 => return self.finished().await,
+                    n => {
+                        self.careful = self.careful.saturating_sub(n);
+                        self.turn(&mut waiting).await
+                    }
+                },
+                () = finish.notified() => return self.finished().await,
+                _ = look.tick() => self.look().await,
+            };
+            match result {
+                Ok(()) => waiting.clear(),
+                Err(End::Rebalance) => return (End::Rebalance, Some(self.writer)),
+                Err(End::Careful(_)) => {
+                    let left =
+                        waiting.len() + self.decisions.len() + self.careful + self.limits.batch_max;
+                    return (End::Careful(left), None);
+                }
+                Err(end) => return (end, None),
+            }
+        }
+    }
+
+    async fn finished(mut self) -> (End, Option<Box<dyn Writer>>) {
+        match self.commit_marks().await {
+            Ok(()) => (End::Finished, Some(self.writer)),
+            Err(end) => (end, None),
+        }
+    }
+
+    async fn turn(&mut self, decisions: &mut Vec<Decision<E>>) -> Result<(), End> {
+        let begun = Instant::now();
+        metrics::histogram!(names::JOURNAL_BATCH, "service" => E::SERVICE.name())
+            .record(to_f64(decisions.len()));
+        let mut numbers = self.numbers.clone();
+        let mut turn =
+            turn::fold(decisions, &mut numbers).map_err(|error| End::Fault(error.to_string()))?;
+        for decision in decisions.iter() {
+            if let Route::Stream { sequence, .. } = decision.job.route {
+                if let Err(panic) = &decision.answer {
+                    self.bury(decision, sequence, format!("deciding panicked: {panic}"))
+                        .await;
+                }
+                self.lock_progress()
+                    .decided(decision.job.partition, sequence);
+            }
+        }
+        let positions = self.lock_progress().moved();
+        turn.batch.positions.clone_from(&positions);
+        turn.batch.positions.extend(self.telling.marks());
+        match self.commit(&turn).await {
+            Ok(()) => {}
+            Err(CommitError::Refused(reason)) => {
+                return Err(self.refused(decisions, positions, reason).await);
+            }
+            Err(error) => return Err(End::Fault(error.to_string())),
+        }
+        self.numbers = numbers;
+        metrics::histogram!(names::STAGE, "stage" => "commit", "service" => E::SERVICE.name())
+            .record(begun.elapsed());
+        self.publish(turn, decisions, &positions);
+        Ok(())
+    }
+
+    async fn commit(&mut self, turn: &Turn<E>) -> Result<(), CommitError> {
+        let wait = self.limits.commit_wait();
+        let outcome = if turn.batch.is_empty() {
+            tokio::time::timeout(wait, self.writer.confirm())
+                .await
+                .map(|r| r.map_err(CommitError::from))
+        } else {
+            tokio::time::timeout(wait, self.writer.commit(&turn.batch)).await
+        };
+        outcome.unwrap_or_else(|_| {
+            Err(crate::store::StoreFault::Unreachable("the commit took too long".into()).into())
+        })
+    }
+
+    /// Everything is durable: lets the answers, the commands and the events go.
+    fn publish(
+        &mut self,
+        turn: Turn<E>,
+        decisions: &mut Vec<Decision<E>>,
+        positions: &[PositionWrite],
+    ) {
+        for write in positions {
+            self.committed
+                .insert(write.partition, write.position.sequence);
+        }
+        for touched in turn.touched.values() {
+            touched.slot.committed(touched.version);
+        }
+        for decision in decisions.drain(..) {
+            decision.slot.end();
+            self.answer(decision);
+        }
+        for (entity, touched) in turn.touched {
+            self.watchers.tell(&entity, &touched.state);
+            self.schedule
+                .update(&entity, touched.owes, touched.alarm, false);
+        }
+        for (kind, _) in turn.told.iter().filter_map(|told| told.event.as_ref()) {
+            metrics::counter!(names::EVENTS, "kind" => *kind).increment(1);
+        }
+        self.telling.tell(turn.told);
+        for (partition, held) in &mut self.held {
+            let committed = self.committed.get(partition).copied().unwrap_or(0);
+            while held
+                .front()
+                .is_some_and(|(sequence, ..)| *sequence <= committed)
+            {
+                let (_, subject, letter) = held.pop_front().expect("there is a front");
+                self.lanes.put(subject, letter);
+            }
+        }
+    }
+
+    fn answer(&mut self, decision: Decision<E>) {
+        let job = decision.job;
+        match job.route {
+            Route::Alarm => {}
+            Route::Ask(asker) => {
+                let at_rest = !matches!(decision.answer, Ok(Ok(_))) || decision.state.settled();
+                let settled =
+                    (!at_rest && !asker.is_closed()).then(|| self.watchers.settled(&job.entity));
+                // An asker that is gone reads the outcome when it asks again.
+                let _ = asker.send(Answered {
+                    answer: decision.answer,
+                    settled,
+                });
+            }
+            Route::Stream { sequence, reply_to } => {
+                let (Some(subject), Ok(answer), Some(to)) = (reply_to, decision.answer, job.source)
+                else {
+                    return;
+                };
+                let body_kind = messages::Body::kind(&answer);
+                let letter = Letter {
+                    // One id an outcome: a refusal must not hide the acceptance of a later copy.
+                    id: format!("{}/{}/{to}:{body_kind}", job.request_id, job.entity),
+                    envelope: wire::encode(&Envelope {
+                        causation: Some(format!("{}/{}", job.request_id, job.entity)),
+                        request_id: job.request_id,
+                        entity: to,
+                        source: Some(job.entity),
+                        origin: job.origin,
+                        reply_to: None,
+                        traceparent: job.traceparent,
+                        at: decision.at,
+                        body: answer,
+                    })
+                    .into(),
+                    sent: None,
+                };
+                if sequence <= self.committed.get(&job.partition).copied().unwrap_or(0) {
+                    self.lanes.put(subject, letter);
+                } else {
+                    let held = self.held.entry(job.partition).or_default();
+                    let place = held.partition_point(|(other, ..)| *other <= sequence);
+                    held.insert(place, (sequence, subject, letter));
+                }
+            }
+        }
+    }
+
+    /// The database refused a batch. One decision alone is put aside; several are tried again one
+    /// at a time, after everything has been loaded anew.
+    async fn refused(
+        &mut self,
+        decisions: &mut Vec<Decision<E>>,
+        positions: Vec<PositionWrite>,
+        reason: String,
+    ) -> End {
+        if decisions.len() > 1 {
+            tracing::warn!(
+                reason,
+                decisions = decisions.len(),
+                "the database refuses a batch: one at a time"
+            );
+            return End::Careful(0);
+        }
+        let Some(decision) = decisions.pop() else {
+            return End::Fault(reason);
+        };
+        if let Route::Stream { sequence, .. } = decision.job.route {
+            self.bury(
+                &decision,
+                sequence,
+                format!("the database refuses it: {reason}"),
+            )
+            .await;
+            let batch = crate::store::Batch {
+                positions,
+                ..crate::store::Batch::default()
+            };
+            if let Err(error) = self.writer.commit(&batch).await {
+                return End::Fault(error.to_string());
+            }
+        } else if let Route::Ask(asker) = decision.job.route {
+            tracing::warn!(reason, entity = %decision.job.entity, "the database refuses a command");
+            let _ = asker.send(Answered {
+                answer: Err(reason),
+                settled: None,
+            });
+        }
+        End::Careful(0)
+    }
+
+    async fn bury(&self, decision: &Decision<E>, sequence: u64, reason: String) {
+        let job = &decision.job;
+        let envelope = wire::encode(&Envelope {
+            request_id: job.request_id.clone(),
+            entity: job.entity.clone(),
+            source: job.source.clone(),
+            origin: job.origin,
+            reply_to: if let Route::Stream { reply_to, .. } = &job.route {
+                *reply_to
+            } else {
+                None
+            },
+            causation: None,
+            traceparent: job.traceparent.clone(),
+            at: decision.at,
+            body: job.command.clone(),
+        });
+        let payload = wire::join([&envelope[..]].into_iter()).into();
+        let letter = DeadLetter {
+            service: E::SERVICE,
+            partition: job.partition,
+            sequence,
+            index: 0,
+            reason,
+            payload,
+        };
+        dead::bury(&*self.bus, letter).await;
+    }
+
+    /// Shows the database that this owner lives, and looks whether it should own more or less.
+    async fn look(&mut self) -> Result<(), End> {
+        self.commit_marks().await?;
+        let wanted = async {
+            let members = self.writer.members().await?;
+            let fair = self
+                .partitions
+                .div_ceil(members.max(1))
+                .min(self.partitions_max);
+            let owned = u16::try_from(self.numbers.len()).unwrap_or(u16::MAX);
+            let free = if owned < fair {
+                self.writer.free(self.partitions).await?
+            } else {
+                0
+            };
+            Ok::<_, crate::store::StoreFault>(owned > fair || (owned < fair && free > 0))
+        };
+        match tokio::time::timeout(self.limits.commit_wait(), wanted).await {
+            Ok(Ok(false)) => Ok(()),
+            Ok(Ok(true)) => Err(End::Rebalance),
+            Ok(Err(error)) => Err(End::Fault(error.to_string())),
+            Err(_) => Err(End::Fault("the database does not answer".into())),
+        }
+    }
+
+    /// Keeps how far events have been told, where no other commit has taken it along.
+    async fn commit_marks(&mut self) -> Result<(), End> {
+        let positions = self.telling.marks();
+        let batch = crate::store::Batch {
+            positions,
+            ..crate::store::Batch::default()
+        };
+        let work = async {
+            if batch.is_empty() {
+                self.writer.confirm().await.map_err(CommitError::from)
+            } else {
+                self.writer.commit(&batch).await
+            }
+        };
+        match tokio::time::timeout(self.limits.commit_wait(), work).await {
+            Ok(result) => result.map_err(|error| End::Fault(error.to_string())),
+            Err(_) => Err(End::Fault("the database does not answer".into())),
+        }
+    }
+
+    fn lock_progress(&self) -> std::sync::MutexGuard<'_, Progress> {
+        self.progress
+            .lock()
+            .expect("no panic while the progress is locked")
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure for a histogram")]
+fn to_f64(n: usize) -> f64 {
+    n as f64
+}

@@ -1,0 +1,92 @@
+//! Every limit of the host, by name: nothing grows without one.
+
+use std::time::Duration;
+
+/// Limits of one service's host. Each is a flag and a variable of the same name.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Limits {
+    /// How many commands may be under way at once; beyond it the edge answers 503
+    #[arg(long, env = "ONHAND_IN_FLIGHT_MAX", default_value_t = 8192)]
+    pub in_flight_max: usize,
+    /// How many decisions one commit makes durable
+    #[arg(long, env = "ONHAND_BATCH_MAX", default_value_t = 512)]
+    pub batch_max: usize,
+    /// How many commands one look into the ledger asks for
+    #[arg(long, env = "ONHAND_LOOKUP_MAX", default_value_t = 256)]
+    pub lookup_max: usize,
+    /// How many bytes of envelopes one message carries
+    #[arg(long, env = "ONHAND_MESSAGE_BYTES_MAX", default_value_t = 262_144)]
+    pub message_bytes_max: usize,
+    /// How many envelopes may wait for one subject; commands beyond it are sent later, replies when asked again
+    #[arg(long, env = "ONHAND_LANE_MAX", default_value_t = 16_384)]
+    pub lane_max: usize,
+    /// How many events may be on their way to the broker at once
+    #[arg(long, env = "ONHAND_EVENTS_IN_FLIGHT_MAX", default_value_t = 1024)]
+    pub events_in_flight_max: usize,
+    /// How many entities are kept in memory; idle ones beyond it are put away
+    #[arg(long, env = "ONHAND_ENTITIES_MAX", default_value_t = 200_000)]
+    pub entities_max: usize,
+    /// After how many ms an idle entity is put away
+    #[arg(long, env = "ONHAND_ENTITY_IDLE_MS", default_value_t = 60_000)]
+    pub entity_idle_ms: u64,
+    /// How many ms a commit may take before its outcome counts as unknown
+    #[arg(long, env = "ONHAND_COMMIT_WAIT_MS", default_value_t = 15_000)]
+    pub commit_wait_ms: u64,
+    /// How many ms the edge waits for an owner that is away before it answers 503
+    #[arg(long, env = "ONHAND_ASK_WAIT_MS", default_value_t = 5_000)]
+    pub ask_wait_ms: u64,
+    /// After how many ms an unanswered command is sent again, at first
+    #[arg(long, env = "ONHAND_RESEND_MS", default_value_t = 500)]
+    pub resend_ms: u64,
+    /// After how many ms an unanswered command is sent again, at most
+    #[arg(long, env = "ONHAND_RESEND_MAX_MS", default_value_t = 15_000)]
+    pub resend_max_ms: u64,
+    /// By how many ms a reader goes back where the broker has forgotten messages; more than the broker's sync interval
+    #[arg(long, env = "ONHAND_REREAD_MS", default_value_t = 300_000)]
+    pub reread_ms: u64,
+    /// How many ms of events are told again where the broker has lost them all: its age limit
+    #[arg(long, env = "ONHAND_EVENTS_AGE_MS", default_value_t = 604_800_000)]
+    pub events_age_ms: u64,
+    /// How many ms work under way may take to finish when the process stops
+    #[arg(long, env = "ONHAND_STOP_WAIT_MS", default_value_t = 10_000)]
+    pub stop_wait_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            in_flight_max: 8192,
+            batch_max: 512,
+            lookup_max: 256,
+            message_bytes_max: 262_144,
+            lane_max: 16_384,
+            events_in_flight_max: 1024,
+            entities_max: 200_000,
+            entity_idle_ms: 60_000,
+            commit_wait_ms: 15_000,
+            ask_wait_ms: 5_000,
+            resend_ms: 500,
+            resend_max_ms: 15_000,
+            reread_ms: 300_000,
+            events_age_ms: 604_800_000,
+            stop_wait_ms: 10_000,
+        }
+    }
+}
+
+impl Limits {
+    /// [`Limits::ask_wait_ms`] as a duration.
+    pub const fn ask_wait(&self) -> Duration {
+        Duration::from_millis(self.ask_wait_ms)
+    }
+
+    /// [`Limits::commit_wait_ms`] as a duration.
+    pub const fn commit_wait(&self) -> Duration {
+        Duration::from_millis(self.commit_wait_ms)
+    }
+
+    /// [`Limits::stop_wait_ms`] as a duration.
+    pub const fn stop_wait(&self) -> Duration {
+        Duration::from_millis(self.stop_wait_ms)
+    }
+}

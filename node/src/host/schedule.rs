@@ -1,0 +1,331 @@
+//! What entities owe: sent after the commit, and again, with backoff and jitter, until a change
+//! settles it. Also their alarms.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use messages::{
+    Body as _, EntityId, Envelope, Origin, Partition, RequestId, Subject, Timestamp, wire,
+};
+use tokio::{sync::Notify, time::Instant};
+
+use super::{
+    Limits,
+    lane::{Lanes, Letter, Sent},
+};
+use crate::{
+    entity::{Entity, Outgoing},
+    seams::{Clock, Ids},
+};
+
+/// How long an alarm waits to be raised again where nothing came of it.
+const ALARM_AGAIN: Duration = Duration::from_secs(1);
+
+/// What the entities of a session owe.
+pub(super) struct Schedule<E: Entity> {
+    lanes: Arc<Lanes>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    partitions: u16,
+    resend: Duration,
+    resend_max: Duration,
+    state: Mutex<State<E>>,
+    earlier: Notify,
+}
+
+struct State<E: Entity> {
+    owed: BTreeMap<EntityId, Owed<E>>,
+    timers: BTreeMap<(Instant, u64), Timer>,
+    timers_made: u64,
+}
+
+struct Owed<E: Entity> {
+    items: Vec<Item>,
+    alarm: Option<(Timestamp, E::Command)>,
+}
+
+struct Item {
+    request_id: RequestId,
+    target: EntityId,
+    kind: &'static str,
+    subject: Subject,
+    id: String,
+    envelope: Arc<[u8]>,
+    sent: Arc<Sent>,
+    pause: Duration,
+}
+
+enum Timer {
+    Resend {
+        entity: EntityId,
+        request_id: RequestId,
+        target: EntityId,
+    },
+    Alarm {
+        entity: EntityId,
+        at: Timestamp,
+    },
+}
+
+/// An alarm that is due.
+pub(super) struct Due<E: Entity> {
+    pub(super) entity: EntityId,
+    pub(super) command: E::Command,
+}
+
+impl<E: Entity> Schedule<E> {
+    pub(super) fn new(
+        lanes: Arc<Lanes>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        partitions: u16,
+        limits: &Limits,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            lanes,
+            clock,
+            ids,
+            partitions,
+            resend: Duration::from_millis(limits.resend_ms),
+            resend_max: Duration::from_millis(limits.resend_max_ms),
+            state: Mutex::new(State {
+                owed: BTreeMap::new(),
+                timers: BTreeMap::new(),
+                timers_made: 0,
+            }),
+            earlier: Notify::new(),
+        })
+    }
+
+    /// Takes over what a committed state owes: sends what is new, forgets what is settled.
+    ///
+    /// `recovered` says that an earlier life may have sent all of it already.
+    pub(super) fn update(
+        &self,
+        entity: &EntityId,
+        owes: Vec<Outgoing>,
+        alarm: Option<(Timestamp, E::Command)>,
+        recovered: bool,
+    ) {
+        let mut guard = self
+            .state
+            .lock()
+            .expect("no panic while the schedule is locked");
+        let state = &mut *guard;
+        if owes.is_empty() && alarm.is_none() {
+            state.owed.remove(entity);
+            return;
+        }
+        let before = state.owed.remove(entity);
+        let (mut known, old_alarm) =
+            before.map_or((Vec::new(), None), |owed| (owed.items, owed.alarm));
+        let now = Instant::now();
+        let mut items = Vec::with_capacity(owes.len());
+        for outgoing in owes {
+            let same = |item: &Item| {
+                item.request_id == outgoing.request_id
+                    && item.target == outgoing.entity
+                    && item.kind == outgoing.body.kind()
+            };
+            if let Some(n) = known.iter().position(same) {
+                items.push(known.swap_remove(n));
+                continue;
+            }
+            let item = self.item(entity, outgoing, recovered);
+            self.lanes.put(item.subject, item.letter());
+            state.arm(
+                now + self.jittered(item.pause),
+                Timer::Resend {
+                    entity: entity.clone(),
+                    request_id: item.request_id.clone(),
+                    target: item.target.clone(),
+                },
+            );
+            items.push(item);
+        }
+        if let Some((at, _)) = &alarm
+            && old_alarm.is_none_or(|(old, _)| old != *at)
+        {
+            let wait = u64::try_from(at.millis() - self.clock.now().millis()).unwrap_or(0);
+            state.arm(
+                now + Duration::from_millis(wait),
+                Timer::Alarm {
+                    entity: entity.clone(),
+                    at: *at,
+                },
+            );
+        }
+        state.owed.insert(entity.clone(), Owed { items, alarm });
+        drop(guard);
+        self.earlier.notify_one();
+    }
+
+    /// Whether a request may have been sent more than once, so that another copy may be under way.
+    pub(super) fn may_come_again(
+        &self,
+        entity: &EntityId,
+        request_id: &RequestId,
+        target: Option<&EntityId>,
+    ) -> bool {
+        let state = self
+            .state
+            .lock()
+            .expect("no panic while the schedule is locked");
+        state
+            .owed
+            .get(entity)
+            .and_then(|owed| {
+                owed.items
+                    .iter()
+                    .find(|item| item.request_id == *request_id && Some(&item.target) == target)
+            })
+            .is_none_or(|item| item.sent.attempts() > 1)
+    }
+
+    /// Waits until something is due and sends it again; answers the alarms that are to be raised.
+    pub(super) async fn due(&self) -> Vec<Due<E>> {
+        loop {
+            let next = {
+                let state = self
+                    .state
+                    .lock()
+                    .expect("no panic while the schedule is locked");
+                state.timers.keys().next().map(|(at, _)| *at)
+            };
+            match next {
+                None => self.earlier.notified().await,
+                Some(at) if at > Instant::now() => {
+                    tokio::select! {
+                        () = tokio::time::sleep_until(at) => {}
+                        () = self.earlier.notified() => {}
+                    }
+                }
+                Some(_) => {
+                    let alarms = self.fire();
+                    if !alarms.is_empty() {
+                        return alarms;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Handles every timer that has run out.
+    fn fire(&self) -> Vec<Due<E>> {
+        let mut guard = self
+            .state
+            .lock()
+            .expect("no panic while the schedule is locked");
+        let state = &mut *guard;
+        let now = Instant::now();
+        let mut alarms = Vec::new();
+        while let Some(entry) = state.timers.first_entry()
+            && entry.key().0 <= now
+        {
+            match entry.remove() {
+                Timer::Resend {
+                    entity,
+                    request_id,
+                    target,
+                } => {
+                    let item = state.owed.get_mut(&entity).and_then(|owed| {
+                        owed.items
+                            .iter_mut()
+                            .find(|item| item.request_id == request_id && item.target == target)
+                    });
+                    let Some(item) = item else { continue };
+                    if !item.sent.is_waiting() {
+                        metrics::counter!(crate::telemetry::names::RESENDS, "service" => E::SERVICE.name()).increment(1);
+                        item.pause = (item.pause * 2).min(self.resend_max);
+                        self.lanes.put(item.subject, item.letter());
+                    }
+                    let at = now + self.jittered(item.pause);
+                    state.arm(
+                        at,
+                        Timer::Resend {
+                            entity,
+                            request_id,
+                            target,
+                        },
+                    );
+                }
+                Timer::Alarm { entity, at } => {
+                    let Some((_, command)) = state
+                        .owed
+                        .get(&entity)
+                        .and_then(|owed| owed.alarm.as_ref())
+                        .filter(|alarm| alarm.0 == at)
+                    else {
+                        continue;
+                    };
+                    alarms.push(Due {
+                        entity: entity.clone(),
+                        command: command.clone(),
+                    });
+                    state.arm(now + ALARM_AGAIN, Timer::Alarm { entity, at });
+                }
+            }
+        }
+        alarms
+    }
+
+    fn item(&self, entity: &EntityId, outgoing: Outgoing, recovered: bool) -> Item {
+        let partition: Partition = outgoing.entity.partition(self.partitions);
+        let envelope = Envelope {
+            request_id: outgoing.request_id.clone(),
+            entity: outgoing.entity.clone(),
+            source: Some(entity.clone()),
+            origin: Origin::Saga,
+            reply_to: Some(Subject::Reply(
+                E::SERVICE,
+                entity.partition(self.partitions),
+            )),
+            causation: Some(format!("{}/{entity}", E::SERVICE)),
+            traceparent: outgoing.traceparent,
+            at: self.clock.now(),
+            body: outgoing.body,
+        };
+        Item {
+            id: format!("{}/{}", outgoing.request_id, outgoing.entity),
+            kind: envelope.body.kind(),
+            request_id: outgoing.request_id,
+            target: outgoing.entity,
+            subject: outgoing.service.inbox_subject(partition),
+            envelope: wire::encode(&envelope).into(),
+            sent: Arc::new(if recovered {
+                Sent::before()
+            } else {
+                Sent::default()
+            }),
+            pause: self.resend,
+        }
+    }
+
+    /// A pause and up to a quarter more, so that what failed together does not come again together.
+    fn jittered(&self, pause: Duration) -> Duration {
+        let quarter = u64::try_from(pause.as_millis() / 4)
+            .unwrap_or(u64::MAX)
+            .max(1);
+        pause + Duration::from_millis(self.ids.random() % quarter)
+    }
+}
+
+impl<E: Entity> State<E> {
+    fn arm(&mut self, at: Instant, timer: Timer) {
+        self.timers_made += 1;
+        self.timers.insert((at, self.timers_made), timer);
+    }
+}
+
+impl Item {
+    fn letter(&self) -> Letter {
+        Letter {
+            id: self.id.clone(),
+            envelope: Arc::clone(&self.envelope),
+            sent: Some(Arc::clone(&self.sent)),
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! One life of a service in a process: from the lock on its partitions to their end.
+//!
+//! Everything in memory belongs to a session. Where anything fails the session ends, its actors
+//! and channels are dropped with their state, and the next begins from the database.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use messages::Partition;
+use ractor::Actor as _;
+use tokio::{
+    sync::{Semaphore, mpsc, watch},
+    task::JoinSet,
+};
+
+use super::{
+    Host,
+    actor::Supervisor,
+    asking,
+    intake::Intake,
+    job::{Job, Route},
+    journal::{End, Journal},
+    lane::Lanes,
+    progress::Progress,
+    reader::{Stopped, StreamReader},
+    schedule::Schedule,
+    service::Service,
+    telling,
+    watchers::Watchers,
+};
+use crate::{
+    entity::Entity,
+    store::{Standing, Store, StoreFault, Writer},
+    telemetry::names,
+};
+
+/// How many states that owe something are loaded at once.
+const RECOVER_ROWS: u32 = 500;
+/// How often a stop looks whether all is done.
+const STOP_LOOK: Duration = Duration::from_millis(5);
+
+/// The part of a session that the edge talks to.
+pub(super) struct Live<E: Entity> {
+    pub(super) owned: BTreeSet<Partition>,
+    pub(super) jobs: mpsc::Sender<Job<E>>,
+    pub(super) places: Arc<Semaphore>,
+    pub(super) watchers: Arc<Watchers<E>>,
+    pub(super) following: Arc<AtomicBool>,
+}
+
+/// How a session ended.
+pub(super) struct Ended {
+    pub(super) end: End,
+    /// The writer, where its locks may be kept.
+    pub(super) writer: Option<Box<dyn Writer>>,
+}
+
+/// Runs one session on the partitions that the writer owns.
+pub(super) async fn run<E: Entity>(
+    service: &Service<E>,
+    mut writer: Box<dyn Writer>,
+    owned: BTreeSet<Partition>,
+    careful: usize,
+    mut stop: watch::Receiver<bool>,
+) -> Result<Ended, StoreFault> {
+    let host = service.host();
+    let store = service.store();
+    let standings = writer.standings(&owned).await?;
+    let lanes = Lanes::new(Arc::clone(&host.bus), &host.limits);
+    let schedule = Schedule::new(
+        Arc::clone(&lanes),
+        Arc::clone(&host.clock),
+        Arc::clone(&host.ids),
+        host.partitions,
+        &host.limits,
+    );
+    let recovered = recover::<E>(&*store, &schedule, &owned).await?;
+    tracing::info!(
+        service = %E::SERVICE,
+        partitions = owned.len(),
+        owing = recovered,
+        "owning partitions {}",
+        owned.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    );
+    let session = Session::start(
+        service, host, store, writer, standings, careful, lanes, schedule,
+    )
+    .await;
+    let ended = session.run(service, owned, &mut stop).await;
+    service.set_live(None);
+    Ok(ended)
+}
+
+/// Takes over what the states of these partitions owe.
+async fn recover<E: Entity>(
+    store: &dyn Store,
+    schedule: &Schedule<E>,
+    owned: &BTreeSet<Partition>,
+) -> Result<usize, StoreFault> {
+    let mut recovered = 0;
+    for partition in owned {
+        let mut after = String::new();
+        loop {
+            let states = store.owing(*partition, &after, RECOVER_ROWS).await?;
+            let Some(last) = states.last() else { break };
+            after = last.entity.as_str().to_owned();
+            recovered += states.len();
+            for read in states {
+                let state = E::from_row(&read.entity, read.row).map_err(|error| {
+                    StoreFault::Unreachable(format!("{}: {error}", read.entity))
+                })?;
+                schedule.update(&read.entity, state.owes(), state.alarm(), true);
+            }
+        }
+    }
+    Ok(recovered)
+}
+
+struct Session<E: Entity> {
+    host: Host,
+    lanes: Arc<Lanes>,
+    telling: Arc<telling::Telling>,
+    watchers: Arc<Watchers<E>>,
+    places: Arc<Semaphore>,
+    following: Arc<AtomicBool>,
+    jobs: mpsc::Sender<Job<E>>,
+    faults: mpsc::UnboundedReceiver<String>,
+    supervisor: ractor::ActorRef<()>,
+    journal: tokio::task::JoinHandle<(End, Option<Box<dyn Writer>>)>,
+    finish: Arc<tokio::sync::Notify>,
+    tasks: JoinSet<()>,
+    reading: tokio::task::JoinHandle<()>,
+}
+
+impl<E: Entity> Session<E> {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts that a session is put together from"
+    )]
+    async fn start(
+        service: &Service<E>,
+        host: &Host,
+        store: Arc<dyn Store>,
+        writer: Box<dyn Writer>,
+        standings: BTreeMap<Partition, Standing>,
+        careful: usize,
+        lanes: Arc<Lanes>,
+        schedule: Arc<Schedule<E>>,
+    ) -> Self {
+        let (faults_sender, faults) = mpsc::unbounded_channel::<String>();
+        let (decisions_sender, decisions) = mpsc::unbounded_channel();
+        let (jobs, jobs_receiver) = mpsc::channel::<Job<E>>(host.limits.in_flight_max);
+        let places = Arc::new(Semaphore::new(host.limits.in_flight_max));
+        let progress = Arc::new(Mutex::new(Progress::default()));
+        let watchers = Arc::new(Watchers::default());
+        let following = Arc::new(AtomicBool::new(false));
+        let finish = Arc::new(tokio::sync::Notify::new());
+        let mut tasks = JoinSet::new();
+
+        let (telling, teller) = telling::telling::<E>(
+            Arc::clone(&host.bus),
+            Arc::clone(&store),
+            Arc::clone(&host.clock),
+            &host.limits,
+            &standings,
+        );
+        tasks.spawn(teller.run());
+
+        let journal = Journal {
+            writer,
+            decisions,
+            numbers: standings
+                .iter()
+                .map(|(partition, standing)| (*partition, standing.number))
+                .collect(),
+            committed: standings
+                .iter()
+                .filter_map(|(partition, standing)| {
+                    Some((*partition, standing.inbox.as_ref()?.sequence))
+                })
+                .collect(),
+            progress: Arc::clone(&progress),
+            lanes: Arc::clone(&lanes),
+            schedule: Arc::clone(&schedule),
+            telling: Arc::clone(&telling),
+            watchers: Arc::clone(&watchers),
+            bus: Arc::clone(&host.bus),
+            limits: host.limits.clone(),
+            partitions: host.partitions,
+            partitions_max: host.partitions_max,
+            careful,
+            held: BTreeMap::new(),
+            finish: Arc::clone(&finish),
+        };
+        let journal = tokio::spawn(journal.run());
+
+        let (supervisor, _) = Supervisor::spawn(None, Supervisor, faults_sender.clone())
+            .await
+            .expect("a supervisor always starts");
+        let intake = Intake::new(host, store, decisions_sender, supervisor.get_cell());
+        let faults_of_intake = faults_sender.clone();
+        tasks.spawn(async move {
+            if let Err(error) = intake.run(jobs_receiver).await {
+                let _ = faults_of_intake.send(error.to_string());
+            }
+        });
+
+        let reader = StreamReader {
+            bus: Arc::clone(&host.bus),
+            jobs: jobs.clone(),
+            places: Arc::clone(&places),
+            progress,
+            schedule: Arc::clone(&schedule),
+            limits: host.limits.clone(),
+            partitions: host.partitions,
+            standings: standings.clone(),
+            stream_identity: None,
+            following: Arc::clone(&following),
+        };
+        let faults_of_reader = faults_sender;
+        let reading = tokio::spawn(async move {
+            if let Stopped::Forgotten = reader.run().await {
+                let _ = faults_of_reader.send("the broker forgot messages".to_owned());
+            }
+        });
+
+        // Alarms and asks hold their own way into the intake; they end when the session aborts them.
+        let owners = standings.keys().copied().collect();
+        tasks.spawn(asking::serve(
+            service.clone(),
+            Arc::clone(&host.bus),
+            owners,
+        ));
+        tasks.spawn(raise_alarms(schedule, jobs.clone(), host.partitions));
+        Self {
+            host: host.clone(),
+            lanes,
+            telling,
+            watchers,
+            places,
+            following,
+            jobs,
+            faults,
+            supervisor,
+            journal,
+            finish,
+            tasks,
+            reading,
+        }
+    }
+
+    /// Serves until it is to stop or something fails.
+    async fn run(
+        mut self,
+        service: &Service<E>,
+        owned: BTreeSet<Partition>,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Ended {
+        metrics::gauge!(names::PARTITIONS_OWNED, "service" => E::SERVICE.name())
+            .set(f64::from(u32::try_from(owned.len()).unwrap_or(u32::MAX)));
+        service.set_live(Some(Arc::new(Live {
+            owned,
+            jobs: self.jobs.clone(),
+            places: Arc::clone(&self.places),
+            watchers: Arc::clone(&self.watchers),
+            following: Arc::clone(&self.following),
+        })));
+        let ended = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => None,
+            Some(fault) = self.faults.recv() => Some(Ended { end: End::Fault(fault), writer: None }),
+            ended = &mut self.journal => Some(match ended {
+                Ok((end, writer)) => Ended { end, writer },
+                Err(error) => Ended { end: End::Fault(format!("the journal panicked: {error}")), writer: None },
+            }),
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            None => self.finish(service).await,
+        };
+        self.tear_down(service);
+        ended
+    }
+
+    /// Takes nothing new, finishes what is under way, and commits it.
+    async fn finish(&mut self, service: &Service<E>) -> Ended {
+        self.reading.abort();
+        service.close();
+        let all = self.host.limits.in_flight_max;
+        let (places, lanes, telling) = (&self.places, &self.lanes, &self.telling);
+        let idle = async {
+            while places.available_permits() < all {
+                tokio::time::sleep(STOP_LOOK).await;
+            }
+            while !(lanes.is_empty() && telling.is_idle()) {
+                tokio::time::sleep(STOP_LOOK).await;
+            }
+        };
+        if tokio::time::timeout(self.host.limits.stop_wait(), idle)
+            .await
+            .is_err()
+        {
+            tracing::warn!(service = %E::SERVICE, "stopping with work under way: it goes on at the next start");
+        }
+        self.finish.notify_one();
+        match tokio::time::timeout(self.host.limits.stop_wait(), &mut self.journal).await {
+            Ok(Ok((end, writer))) => {
+                if let Some(writer) = writer {
+                    writer.close().await;
+                }
+                Ended { end, writer: None }
+            }
+            _ => Ended {
+                end: End::Fault("the journal did not finish".into()),
+                writer: None,
+            },
+        }
+    }
+
+    fn tear_down(mut self, service: &Service<E>) {
+        service.set_live(None);
+        metrics::gauge!(names::PARTITIONS_OWNED, "service" => E::SERVICE.name()).set(0.0);
+        self.following.store(false, Ordering::Release);
+        self.reading.abort();
+        self.journal.abort();
+        self.tasks.abort_all();
+        self.lanes.close();
+        self.watchers.clear();
+        self.supervisor.stop(None);
+    }
+}
+
+/// Wakes entities whose time has come.
+async fn raise_alarms<E: Entity>(
+    schedule: Arc<Schedule<E>>,
+    jobs: mpsc::Sender<Job<E>>,
+    partitions: u16,
+) {
+    loop {
+        for due in schedule.due().await {
+            let job = Job {
+                partition: due.entity.partition(partitions),
+                entity: due.entity,
+                request_id: messages::RequestId::from("ALARM"),
+                origin: messages::Origin::Saga,
+                command: due.command,
+                source: None,
+                traceparent: None,
+                creation: None,
+                fresh: false,
+                resent: false,
+                route: Route::Alarm,
+                permit: None,
+            };
+            if jobs.send(job).await.is_err() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! One turn of the journal: many decisions folded into one batch.
+//!
+//! Pure: a ledger row an effect, one state an entity however often it was touched, and the
+//! positions behind the last of them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use messages::{EntityId, Partition, Timestamp};
+
+use super::job::{Decision, Slot};
+use crate::{
+    entity::{Entity, Outgoing},
+    store::{Batch, StateWrite},
+};
+
+/// An entity as a turn leaves it.
+pub(super) struct Touched<E: Entity> {
+    pub(super) slot: Arc<Slot>,
+    pub(super) partition: Partition,
+    pub(super) version: i64,
+    pub(super) state: Arc<E>,
+    pub(super) owes: Vec<Outgoing>,
+    pub(super) alarm: Option<(Timestamp, E::Command)>,
+}
+
+/// What a turn tells of one partition's ledger.
+pub(super) struct Told {
+    pub(super) partition: Partition,
+    pub(super) number: i64,
+    pub(super) entity: EntityId,
+    pub(super) version: i64,
+    pub(super) at: Timestamp,
+    pub(super) event: Option<(&'static str, serde_json::Value)>,
+}
+
+/// A batch, and what is to be done when it is committed.
+pub(super) struct Turn<E: Entity> {
+    pub(super) batch: Batch,
+    pub(super) touched: BTreeMap<EntityId, Touched<E>>,
+    pub(super) told: Vec<Told>,
+}
+
+/// Two incarnations of one entity decided: a broken invariant, which the owner does not survive.
+#[derive(Debug, thiserror::Error)]
+#[error("entity {entity} decided version {decided} where {expected} comes next")]
+pub(super) struct OutOfTurn {
+    entity: EntityId,
+    decided: i64,
+    expected: i64,
+}
+
+/// Folds decisions into a batch. `numbers` are the last ledger numbers of the partitions.
+pub(super) fn fold<E: Entity>(
+    decisions: &mut [Decision<E>],
+    numbers: &mut BTreeMap<Partition, i64>,
+) -> Result<Turn<E>, OutOfTurn> {
+    let mut turn = Turn {
+        batch: Batch::default(),
+        touched: BTreeMap::new(),
+        told: Vec::new(),
+    };
+    for decision in decisions {
+        if let Some(creation) = decision.creation.take() {
+            turn.batch.creations.push(creation);
+        }
+        let Some(last) = decision.effects.last().map(|effect| effect.row.version) else {
+            continue;
+        };
+        let first = decision.effects[0].row.version;
+        let before = turn
+            .touched
+            .get(&decision.job.entity)
+            .map_or_else(|| decision.slot.durable(), |t| t.version);
+        if first != before + 1 {
+            return Err(OutOfTurn {
+                entity: decision.job.entity.clone(),
+                decided: first,
+                expected: before + 1,
+            });
+        }
+        for mut effect in decision.effects.drain(..) {
+            let number = numbers.entry(effect.row.partition).or_default();
+            *number += 1;
+            effect.row.number = *number;
+            turn.told.push(Told {
+                partition: effect.row.partition,
+                number: *number,
+                entity: effect.row.entity.clone(),
+                version: effect.row.version,
+                at: effect.row.at,
+                event: effect.event,
+            });
+            turn.batch.ledger.push(effect.row);
+        }
+        let touched = turn
+            .touched
+            .entry(decision.job.entity.clone())
+            .or_insert_with(|| Touched {
+                slot: Arc::clone(&decision.slot),
+                partition: decision.job.partition,
+                version: 0,
+                state: Arc::clone(&decision.state),
+                owes: Vec::new(),
+                alarm: None,
+            });
+        touched.version = last;
+        touched.state = Arc::clone(&decision.state);
+    }
+    for (entity, touched) in &mut turn.touched {
+        touched.owes = touched.state.owes();
+        touched.alarm = touched.state.alarm();
+        turn.batch.states.push(StateWrite {
+            entity: entity.clone(),
+            partition: touched.partition,
+            expected: touched.slot.durable(),
+            version: touched.version,
+            owing: !touched.owes.is_empty() || touched.alarm.is_some(),
+            row: touched.state.to_row(),
+        });
+    }
+    Ok(turn)
+}
