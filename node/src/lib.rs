@@ -1,9 +1,11 @@
 //! The host that every service of Onhand runs in.
 #![allow(missing_docs)]
 pub mod bus;
+pub mod config;
 pub mod edge;
 pub mod entity;
 pub mod host;
+pub mod process;
 pub mod reservation;
 pub mod seams;
 pub mod store;

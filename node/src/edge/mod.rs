@@ -16,6 +16,7 @@ mod params;
 mod problem;
 mod server;
 mod trace;
+mod unavailable;
 
 pub use self::{
     around::{Around, Limits},

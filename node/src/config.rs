@@ -1,0 +1,147 @@
+//! What every program of Onhand is told: by flag or by variable, under the same name.
+
+use std::{path::PathBuf, sync::Arc};
+
+use messages::Service;
+
+use crate::{
+    bus::{Bus, BusFault, nats},
+    host::{Host, Limits, StartError},
+    seams::{SystemClock, SystemIds},
+    store::DatabaseUrl,
+    telemetry::LogFormat,
+};
+
+/// Settings that every program shares.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Common {
+    /// Folder of databases, addresses and the broker's store
+    #[arg(
+        long,
+        env = "ONHAND_DATA",
+        default_value = "./data",
+        value_name = "FOLDER"
+    )]
+    pub data: PathBuf,
+    #[command(flatten)]
+    #[expect(
+        missing_docs,
+        reason = "clap would take it for the help of the whole program"
+    )]
+    pub broker: Broker,
+    /// What is logged: a level, or targets with levels, such as `info,onhand_node=debug`
+    #[arg(
+        long,
+        env = "ONHAND_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
+    pub log: String,
+    /// How it is logged
+    #[arg(long, env = "ONHAND_LOG_FORMAT", value_enum, default_value_t)]
+    pub log_format: LogFormat,
+    /// Partitions of each service; fixed when databases and streams are first made
+    #[arg(long, env = "ONHAND_PARTITIONS", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub partitions: u16,
+    /// Partitions of each service that this process owns at most [default: all]
+    #[arg(long, env = "ONHAND_PARTITIONS_MAX", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub partitions_max: Option<u16>,
+    #[command(flatten, next_help_heading = "Limits")]
+    #[expect(
+        missing_docs,
+        reason = "clap would take it for the help of the whole program"
+    )]
+    pub limits: Limits,
+}
+
+/// How the broker is reached.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Broker {
+    /// Addresses of the broker, with commas between them
+    #[arg(long, env = "ONHAND_NATS_URL", value_name = "URL")]
+    pub nats_url: Option<String>,
+    /// Credentials file for the broker
+    #[arg(long, env = "ONHAND_NATS_CREDS", value_name = "FILE")]
+    pub nats_creds: Option<PathBuf>,
+    /// User at the broker
+    #[arg(
+        long,
+        env = "ONHAND_NATS_USER",
+        requires = "nats_password",
+        value_name = "NAME"
+    )]
+    pub nats_user: Option<String>,
+    /// Password at the broker
+    #[arg(
+        long,
+        env = "ONHAND_NATS_PASSWORD",
+        requires = "nats_user",
+        hide_env_values = true,
+        value_name = "PASSWORD"
+    )]
+    pub nats_password: Option<String>,
+    /// Certificate of the authority that signed the broker's certificate; demands TLS
+    #[arg(long, env = "ONHAND_NATS_CA", value_name = "FILE")]
+    pub nats_ca: Option<PathBuf>,
+    /// Copies that a cluster of brokers keeps of each stream
+    #[arg(long, env = "ONHAND_NATS_REPLICAS", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub nats_replicas: u8,
+}
+
+impl Broker {
+    /// Starts connecting.
+    pub async fn connect(
+        &self,
+        url: &str,
+        name: &str,
+        partitions: u16,
+        services: &[Service],
+    ) -> Result<Arc<dyn Bus>, BusFault> {
+        let nats = nats::Nats::connect(nats::Settings {
+            url: url.to_owned(),
+            creds: self.nats_creds.clone(),
+            user: self.nats_user.clone().zip(self.nats_password.clone()),
+            ca: self.nats_ca.clone(),
+            name: name.to_owned(),
+            replicas: usize::from(self.nats_replicas),
+            partitions,
+            services: services.to_vec(),
+        })
+        .await?;
+        Ok(nats)
+    }
+}
+
+impl Common {
+    /// Makes the data folder.
+    ///
+    /// # Errors
+    /// One line that says what stands in the way.
+    pub fn prepare(&self) -> Result<(), StartError> {
+        std::fs::create_dir_all(&self.data).map_err(|error| {
+            StartError(format!(
+                "the data folder {} cannot be made: {error}; set ONHAND_DATA",
+                self.data.display()
+            ))
+        })
+    }
+
+    /// A service's database: the one that was named, or a file in the data folder.
+    pub fn database_url(&self, named: Option<&DatabaseUrl>, service: Service) -> DatabaseUrl {
+        named
+            .cloned()
+            .unwrap_or_else(|| DatabaseUrl::Sqlite(self.data.join(format!("{service}.db"))))
+    }
+
+    /// What a service's host stands on, on this machine's clock and chance.
+    pub fn host(&self, bus: Arc<dyn Bus>) -> Host {
+        Host {
+            bus,
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(SystemIds::default()),
+            limits: self.limits.clone(),
+            partitions: self.partitions,
+            partitions_max: self.partitions_max.unwrap_or(self.partitions),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What an order-node is told, and the service that it makes of it.
+
+use std::time::Duration;
+
+use messages::Service as Name;
+use node::{
+    config::Common,
+    host::{Host, Service, StartError},
+    store::{Database, DatabaseUrl, Migrations},
+};
+
+use crate::order::Order;
+
+static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/order/sqlite");
+static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/order/postgres");
+
+/// Settings of the orders' service.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Settings {
+    /// Database of the orders, sqlite:FILE or postgres://… [default: order.db in the data folder]
+    #[arg(long, env = "ONHAND_ORDER_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub order_database_url: Option<DatabaseUrl>,
+    /// How many ms a request waits for its order to become final before it is answered 202
+    #[arg(long, env = "ONHAND_ORDER_WAIT_MS", default_value_t = 8_000)]
+    pub order_wait_ms: u64,
+    /// After how many ms an order that is not final gives up, and gives back what it took
+    #[arg(long, env = "ONHAND_ORDER_DEADLINE_MS", default_value_t = 5_000)]
+    pub order_deadline_ms: u64,
+}
+
+impl Settings {
+    /// [`Settings::order_wait_ms`] as a duration.
+    pub const fn order_wait(&self) -> Duration {
+        Duration::from_millis(self.order_wait_ms)
+    }
+}
+
+/// The orders' service in this process.
+///
+/// # Errors
+/// Where the database's address cannot be used.
+pub fn service(host: Host, common: &Common, settings: &Settings) -> Result<Service<Order>, StartError> {
+    let url = common.database_url(settings.order_database_url.as_ref(), Name::Order);
+    let migrations = Migrations { sqlite: &SQLITE, postgres: &POSTGRES };
+    let table = <Order as node::entity::Entity>::TABLE;
+    let database = Database::new(Name::Order, table, url, migrations, common.partitions).map_err(|error| StartError(error.to_string()))?;
+    Ok(Service::new(host, database))
+}
