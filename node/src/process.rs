@@ -46,7 +46,7 @@ pub struct Process<'a> {
     pub stop: watch::Sender<bool>,
 }
 
-impl<'a> Process<'a> {
+impl Process<'_> {
     /// Puts a service in.
     pub fn part<E: Entity>(&self, service: &Service<E>, api: OpenApiRouter) -> Part {
         let (watched, running, stop) = (service.clone(), service.clone(), self.stop.subscribe());

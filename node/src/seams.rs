@@ -50,7 +50,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// Chance from the operating system: a keyed hash (SipHash) of a counter, each key drawn by it.
+/// Chance from the operating system: a keyed hash (`SipHash`) of a counter, each key drawn by it.
 pub struct SystemIds {
     keys: [RandomState; 2],
     drawn: AtomicU64,

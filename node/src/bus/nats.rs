@@ -25,7 +25,7 @@ use super::{
     Acknowledgement, Bus, BusFault, Delivery, Link, Outbound, Reader, Request, Start, StreamState,
 };
 
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 const MIB: i64 = 1 << 20;
 /// How long the broker may take to acknowledge; a lost acknowledgement shows only in this.
 const ACK_WAIT: Duration = Duration::from_secs(2);
@@ -59,7 +59,7 @@ pub struct Settings {
 
 /// The broker on NATS JetStream.
 pub struct Nats {
-    settings: Settings,
+    streams_wanted: Arc<[Config]>,
     out: async_nats::Client,
     streams: jetstream::Context,
     inward: async_nats::Client,
@@ -83,7 +83,7 @@ impl Nats {
         };
         let (streams, inward_streams) = (context(&out), context(&inward));
         Ok(Arc::new(Self {
-            settings,
+            streams_wanted: configs(&settings).into(),
             out,
             streams,
             inward,
@@ -91,46 +91,46 @@ impl Nats {
             link,
         }))
     }
+}
 
-    fn configs(&self) -> Vec<Config> {
-        let stream = |name: &str, subjects: String, max_age: Duration, max_bytes: i64| Config {
-            name: name.to_owned(),
-            subjects: vec![subjects],
-            retention: RetentionPolicy::Limits,
-            discard: DiscardPolicy::Old,
-            storage: StorageType::File,
-            max_age,
-            max_bytes,
-            duplicate_window: Duration::from_secs(120),
-            allow_direct: true,
-            num_replicas: self.settings.replicas.max(1),
-            metadata: [(PARTITIONS.to_owned(), self.settings.partitions.to_string())].into(),
-            ..Config::default()
-        };
-        let mut configs: Vec<Config> = self
-            .settings
-            .services
-            .iter()
-            .map(|service| {
-                let subject = service.inbox_subject(messages::Partition(0)).to_string();
-                let all = subject.trim_end_matches('0').to_owned() + "*";
-                stream(service.inbox(), all, DAY, 1024 * MIB)
-            })
-            .collect();
-        configs.push(stream(
-            subject::EVENTS.0,
-            subject::EVENTS.1.to_owned(),
-            7 * DAY,
-            2048 * MIB,
-        ));
-        configs.push(stream(
-            subject::DEAD.0,
-            subject::DEAD.1.to_owned(),
-            30 * DAY,
-            256 * MIB,
-        ));
-        configs
-    }
+/// The streams that a process uses.
+fn configs(settings: &Settings) -> Vec<Config> {
+    let stream = |name: &str, subjects: String, max_age: Duration, max_bytes: i64| Config {
+        name: name.to_owned(),
+        subjects: vec![subjects],
+        retention: RetentionPolicy::Limits,
+        discard: DiscardPolicy::Old,
+        storage: StorageType::File,
+        max_age,
+        max_bytes,
+        duplicate_window: Duration::from_mins(2),
+        allow_direct: true,
+        num_replicas: settings.replicas.max(1),
+        metadata: [(PARTITIONS.to_owned(), settings.partitions.to_string())].into(),
+        ..Config::default()
+    };
+    let mut configs: Vec<Config> = settings
+        .services
+        .iter()
+        .map(|service| {
+            let subject = service.inbox_subject(messages::Partition(0)).to_string();
+            let all = subject.trim_end_matches('0').to_owned() + "*";
+            stream(service.inbox(), all, DAY, 1024 * MIB)
+        })
+        .collect();
+    configs.push(stream(
+        subject::EVENTS.0,
+        subject::EVENTS.1.to_owned(),
+        7 * DAY,
+        2048 * MIB,
+    ));
+    configs.push(stream(
+        subject::DEAD.0,
+        subject::DEAD.1.to_owned(),
+        30 * DAY,
+        256 * MIB,
+    ));
+    configs
 }
 
 async fn client(
@@ -200,7 +200,7 @@ async fn client(
 #[async_trait]
 impl Bus for Nats {
     async fn ensure_streams(&self) -> Result<(), BusFault> {
-        for config in self.configs() {
+        for config in self.streams_wanted.iter().cloned() {
             let wanted = config.metadata.get(PARTITIONS).cloned();
             let name = config.name.clone();
             let stream = self
@@ -241,14 +241,14 @@ impl Bus for Nats {
             .await
             .map_err(fault)?;
         let streams = self.streams.clone();
-        let configs = self.configs();
+        let configs = Arc::clone(&self.streams_wanted);
         Ok(Box::pin(async move {
             match ack.await {
                 Ok(ack) => Ok(ack.sequence),
                 Err(error) => {
                     if error.kind() == PublishErrorKind::StreamNotFound {
                         // The broker lost its disk: the streams are made again, the sender tries again.
-                        for config in configs {
+                        for config in configs.iter().cloned() {
                             streams.get_or_create_stream(config).await.map_err(fault)?;
                         }
                     }

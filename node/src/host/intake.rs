@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use messages::{Body as _, Digest, EntityId, Partition};
+use messages::{Body as _, Digest, EntityId, Partition, RequestId, Timestamp, envelope::Written};
 use ractor::{ActorCell, ActorRef};
 use tokio::{sync::mpsc, time::Instant};
 
@@ -115,110 +115,19 @@ impl<E: Entity> Intake<E> {
             .map(|job| {
                 self.residents
                     .get(&job.entity)
-                    .map_or(0, |r| r.slot.durable())
+                    .map_or(0, |resident| resident.slot.durable())
             })
             .collect();
-        let unknown: BTreeSet<EntityId> = jobs
-            .iter()
-            .filter(|job| !job.fresh && !self.residents.contains_key(&job.entity))
-            .map(|job| job.entity.clone())
-            .collect();
-        let unknown: Vec<EntityId> = unknown.into_iter().collect();
-        let requests = requests(jobs);
-        let (states, rows) = tokio::try_join!(
-            async {
-                if unknown.is_empty() {
-                    Ok(Vec::new())
-                } else {
-                    self.store.load(&unknown).await
-                }
-            },
-            async {
-                if requests.is_empty() {
-                    Ok(Vec::new())
-                } else {
-                    self.store.lookup(&requests).await
-                }
-            },
-        )?;
-        for read in states {
-            let state = E::from_row(&read.entity, read.row)
-                .map_err(|error| IntakeFault::Unreadable(format!("{}: {error}", read.entity)))?;
-            self.spawn(&read.entity, state, read.version)?;
-        }
-        let known: HashMap<RequestKey, LedgerRow> = rows
-            .into_iter()
-            .map(|row| {
-                (
-                    (row.entity.clone(), row.origin, row.request_id.clone()),
-                    row,
-                )
-            })
-            .collect();
+        let ledger = self.look_up(jobs).await?;
         for ((job, durable), mismatch) in jobs.drain(..).zip(durable).zip(mismatches) {
-            if !self.residents.contains_key(&job.entity) {
-                self.spawn(&job.entity, E::new(&job.entity), 0)?;
-            }
-            let resident = self.residents.get_mut(&job.entity).expect("spawned above");
+            let known = ledger.known(&job)?;
+            let work = self.work(job, known, durable, mismatch, now)?;
+            let resident = self
+                .residents
+                .get_mut(&work.job.entity)
+                .expect("every job's entity is in memory");
             resident.used = begun;
-            let creation = job.creation.as_ref().map(|key| Creation {
-                call: key.call.clone(),
-                key: key.key.clone(),
-                digest: key.digest,
-                entity: job.entity.clone(),
-                at: now,
-            });
-            if let Some(CreationKey { call, key, digest }) = &job.creation {
-                let in_flight = || InFlight {
-                    entity: job.entity.clone(),
-                    digest: *digest,
-                    slot: Arc::clone(&resident.slot),
-                };
-                self.creating
-                    .entry((call.clone(), key.clone()))
-                    .or_insert_with(in_flight);
-            }
-            let remembered = E::remembers(&job.command);
-            let find = |id: &messages::RequestId| {
-                known
-                    .get(&(job.entity.clone(), job.origin, id.clone()))
-                    .map(|row| {
-                        serde_json::from_str::<E::Change>(&row.body)
-                            .map(|change| (change, row.digest))
-                            .map_err(|error| {
-                                IntakeFault::Unreadable(format!(
-                                    "ledger of {} version {}: {error}",
-                                    row.entity, row.version
-                                ))
-                            })
-                    })
-            };
-            let (mut own, mut counterpart) = (None, None);
-            if remembered {
-                own = find(&job.request_id).transpose()?;
-                counterpart = job
-                    .request_id
-                    .counterpart()
-                    .and_then(|id| find(&id))
-                    .transpose()?
-                    .map(|(change, _)| change);
-            }
             resident.slot.begin();
-            let work = Work {
-                slot: Arc::clone(&resident.slot),
-                known: Known { own, counterpart },
-                durable,
-                digest: remembered.then(|| {
-                    Digest::of(
-                        job.command.kind(),
-                        &messages::envelope::Written(&job.command),
-                    )
-                }),
-                mismatch,
-                creation,
-                now,
-                job,
-            };
             resident
                 .actor
                 .cast(Box::new(work))
@@ -230,6 +139,102 @@ impl<E: Entity> Intake<E> {
             u32::try_from(self.residents.len()).unwrap_or(u32::MAX),
         ));
         Ok(())
+    }
+
+    /// Loads the entities that are not in memory, and asks the ledger what it knows of the requests.
+    async fn look_up(&mut self, jobs: &[Job<E>]) -> Result<Ledger<E>, IntakeFault> {
+        let unknown: BTreeSet<EntityId> = jobs
+            .iter()
+            .filter(|job| !job.fresh && !self.residents.contains_key(&job.entity))
+            .map(|job| job.entity.clone())
+            .collect();
+        let unknown: Vec<EntityId> = unknown.into_iter().collect();
+        let requests = requests(jobs);
+        let store = &self.store;
+        let (states, rows) = tokio::try_join!(
+            async {
+                if unknown.is_empty() {
+                    Ok(Vec::new())
+                } else {
+                    store.load(&unknown).await
+                }
+            },
+            async {
+                if requests.is_empty() {
+                    Ok(Vec::new())
+                } else {
+                    store.lookup(&requests).await
+                }
+            },
+        )?;
+        for read in states {
+            let state = E::from_row(&read.entity, read.row)
+                .map_err(|error| IntakeFault::Unreadable(format!("{}: {error}", read.entity)))?;
+            self.spawn(&read.entity, state, read.version)?;
+        }
+        for job in jobs {
+            if !self.residents.contains_key(&job.entity) {
+                self.spawn(&job.entity, E::new(&job.entity), 0)?;
+            }
+        }
+        let rows = rows
+            .into_iter()
+            .map(|row| {
+                (
+                    (row.entity.clone(), row.origin, row.request_id.clone()),
+                    row,
+                )
+            })
+            .collect();
+        Ok(Ledger {
+            rows,
+            entity: std::marker::PhantomData,
+        })
+    }
+
+    fn work(
+        &mut self,
+        job: Job<E>,
+        known: Known<E::Change>,
+        durable: i64,
+        mismatch: bool,
+        now: Timestamp,
+    ) -> Result<Work<E>, IntakeFault> {
+        let resident = self
+            .residents
+            .get(&job.entity)
+            .ok_or_else(|| IntakeFault::Actor(job.entity.to_string()))?;
+        let creation = job
+            .creation
+            .as_ref()
+            .map(|CreationKey { call, key, digest }| {
+                let in_flight = InFlight {
+                    entity: job.entity.clone(),
+                    digest: *digest,
+                    slot: Arc::clone(&resident.slot),
+                };
+                self.creating
+                    .entry((call.clone(), key.clone()))
+                    .or_insert(in_flight);
+                Creation {
+                    call: call.clone(),
+                    key: key.clone(),
+                    digest: *digest,
+                    entity: job.entity.clone(),
+                    at: now,
+                }
+            });
+        Ok(Work {
+            slot: Arc::clone(&resident.slot),
+            known,
+            durable,
+            digest: E::remembers(&job.command)
+                .then(|| Digest::of(job.command.kind(), &Written(&job.command))),
+            mismatch,
+            creation,
+            now,
+            job,
+        })
     }
 
     /// Gives every creation under a key its entity: the one it made before, or a fresh id in the
@@ -343,6 +348,50 @@ impl<E: Entity> Drop for Intake<E> {
         for resident in self.residents.values() {
             resident.actor.stop(None);
         }
+    }
+}
+
+/// A change that the ledger has, and the digest of the command that led to it.
+type Found<E> = (<E as Entity>::Change, Option<Digest>);
+
+/// What the ledger knew of a batch's requests.
+struct Ledger<E: Entity> {
+    rows: HashMap<RequestKey, LedgerRow>,
+    entity: std::marker::PhantomData<E>,
+}
+
+impl<E: Entity> Ledger<E> {
+    fn known(&self, job: &Job<E>) -> Result<Known<E::Change>, IntakeFault> {
+        if !E::remembers(&job.command) {
+            return Ok(Known {
+                own: None,
+                counterpart: None,
+            });
+        }
+        let counterpart = job
+            .request_id
+            .counterpart()
+            .map(|id| self.find(job, &id))
+            .transpose()?
+            .flatten();
+        Ok(Known {
+            own: self.find(job, &job.request_id)?,
+            counterpart: counterpart.map(|(change, _)| change),
+        })
+    }
+
+    fn find(&self, job: &Job<E>, id: &RequestId) -> Result<Option<Found<E>>, IntakeFault> {
+        let Some(row) = self.rows.get(&(job.entity.clone(), job.origin, id.clone())) else {
+            return Ok(None);
+        };
+        serde_json::from_str(&row.body)
+            .map(|change| Some((change, row.digest)))
+            .map_err(|error| {
+                IntakeFault::Unreadable(format!(
+                    "ledger of {} version {}: {error}",
+                    row.entity, row.version
+                ))
+            })
     }
 }
 

@@ -85,7 +85,9 @@ impl<E: Entity> Journal<E> {
                 self.limits.batch_max
             };
             let result = tokio::select! {
+                // Ownership first: a load that never pauses must not keep it from being looked at.
                 biased;
+                _ = look.tick() => self.look().await,
                 n = self.decisions.recv_many(&mut waiting, most) => match n {
                     0 => return self.finished().await,
                     n => {
@@ -94,7 +96,6 @@ impl<E: Entity> Journal<E> {
                     }
                 },
                 () = finish.notified() => return self.finished().await,
-                _ = look.tick() => self.look().await,
             };
             match result {
                 Ok(()) => waiting.clear(),

@@ -53,7 +53,7 @@ pub(super) struct Lanes {
     bus: Arc<dyn Bus>,
     lane_max: usize,
     message_bytes_max: usize,
-    lanes: Mutex<BTreeMap<Subject, Lane>>,
+    by_subject: Mutex<BTreeMap<Subject, Lane>>,
 }
 
 #[derive(Clone)]
@@ -68,7 +68,7 @@ impl Lanes {
             bus,
             lane_max: limits.lane_max,
             message_bytes_max: limits.message_bytes_max,
-            lanes: Mutex::default(),
+            by_subject: Mutex::default(),
         })
     }
 
@@ -91,7 +91,7 @@ impl Lanes {
     /// Whether nothing waits any more.
     pub(super) fn is_empty(&self) -> bool {
         let lanes = self
-            .lanes
+            .by_subject
             .lock()
             .expect("no panic while the lanes are locked");
         lanes
@@ -101,7 +101,7 @@ impl Lanes {
 
     /// Ends all lanes; what waits is not sent.
     pub(super) fn close(&self) {
-        self.lanes
+        self.by_subject
             .lock()
             .expect("no panic while the lanes are locked")
             .clear();
@@ -109,7 +109,7 @@ impl Lanes {
 
     fn lane(&self, subject: Subject) -> Lane {
         let mut lanes = self
-            .lanes
+            .by_subject
             .lock()
             .expect("no panic while the lanes are locked");
         lanes

@@ -17,8 +17,8 @@ struct Open {
 
 #[derive(Default)]
 struct Partial {
-    /// The newest message that was taken in.
-    taken: u64,
+    /// The newest message that was taken in, and its time where there is one.
+    taken: (u64, Option<Timestamp>),
     open: VecDeque<Open>,
     /// The newest message up to which all is decided, where no commit has written it yet.
     decided: Option<(u64, Timestamp)>,
@@ -36,7 +36,7 @@ impl Progress {
     pub(super) fn start(
         &mut self,
         stream: String,
-        read_to: impl IntoIterator<Item = (Partition, u64)>,
+        read_to: impl IntoIterator<Item = (Partition, (u64, Option<Timestamp>))>,
     ) {
         self.stream = stream;
         self.partitions = read_to
@@ -54,7 +54,7 @@ impl Progress {
     }
 
     /// The newest message that was taken in, of each partition.
-    pub(super) fn taken(&self) -> BTreeMap<Partition, u64> {
+    pub(super) fn taken(&self) -> BTreeMap<Partition, (u64, Option<Timestamp>)> {
         self.partitions
             .iter()
             .map(|(partition, partial)| (*partition, partial.taken))
@@ -72,10 +72,10 @@ impl Progress {
         let Some(partial) = self.partitions.get_mut(&partition) else {
             return false;
         };
-        if sequence <= partial.taken {
+        if sequence <= partial.taken.0 {
             return false;
         }
-        partial.taken = sequence;
+        partial.taken = (sequence, Some(at));
         partial.open.push_back(Open {
             sequence,
             at,
@@ -136,7 +136,7 @@ mod tests {
 
     fn progress() -> Progress {
         let mut progress = Progress::default();
-        progress.start("s".into(), [(Partition(1), 10)]);
+        progress.start("s".into(), [(Partition(1), (10, None))]);
         progress
     }
 

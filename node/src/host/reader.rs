@@ -109,27 +109,31 @@ impl<E: Entity> StreamReader<E> {
         if again {
             // What was taken in but is not committed has no position yet: the session ends where
             // the stream cannot be trusted to go on behind it.
-            let same = self
-                .standings
-                .values()
-                .filter_map(|s| s.inbox.as_ref())
-                .all(|p| p.stream == stream.identity);
+            if self.stream_identity.as_ref() != Some(&stream.identity) {
+                return Ok(None);
+            }
             let taken = self
                 .progress
                 .lock()
                 .expect("no panic while the progress is locked")
                 .taken();
-            let behind_all = taken.values().all(|sequence| *sequence <= stream.last);
-            if !same
-                || !behind_all
-                || self
-                    .stream_identity
-                    .as_ref()
-                    .is_some_and(|identity| *identity != stream.identity)
-            {
-                return Ok(None);
+            for (sequence, at) in taken.values() {
+                let Some(at) = *at else { continue };
+                let last = Position {
+                    stream: stream.identity.clone(),
+                    sequence: *sequence,
+                    at,
+                };
+                if !self.has(inbox, &stream, &last).await? {
+                    return Ok(None);
+                }
             }
-            let from = taken.values().min().copied().unwrap_or(0) + 1;
+            let from = taken
+                .values()
+                .map(|(sequence, _)| *sequence)
+                .min()
+                .unwrap_or(0)
+                + 1;
             return self.read(Start::Sequence(from)).await.map(Some);
         }
         let mut read_to = BTreeMap::new();
@@ -139,12 +143,13 @@ impl<E: Entity> StreamReader<E> {
                 None => true,
                 Some(position) => self.has(inbox, &stream, position).await?,
             };
-            let sequence = standing
+            let read = standing
                 .inbox
                 .as_ref()
                 .filter(|_| kept)
-                .map_or(0, |position| position.sequence);
-            read_to.insert(*partition, sequence);
+                .map(|position| (position.sequence, position.at));
+            let sequence = read.map_or(0, |(sequence, _)| sequence);
+            read_to.insert(*partition, (sequence, read.map(|(_, at)| at)));
             let here = match &standing.inbox {
                 Some(position) if !kept => {
                     tracing::info!(service = %E::SERVICE, %partition, since = %position.at, "the broker forgot messages: reading again from before");

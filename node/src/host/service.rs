@@ -267,7 +267,7 @@ impl<E: Entity> Service<E> {
         match &*self.0.live.borrow() {
             None => missing.push(format!("ownership of {} partitions", E::SERVICE)),
             Some(live) if !live.following.load(Ordering::Acquire) => {
-                missing.push(format!("stream {}", E::SERVICE.inbox()))
+                missing.push(format!("stream {}", E::SERVICE.inbox()));
             }
             Some(_) => {}
         }

@@ -109,7 +109,7 @@ async fn recover<E: Entity>(
         loop {
             let states = store.owing(*partition, &after, RECOVER_ROWS).await?;
             let Some(last) = states.last() else { break };
-            after = last.entity.as_str().to_owned();
+            last.entity.as_str().clone_into(&mut after);
             recovered += states.len();
             for read in states {
                 let state = E::from_row(&read.entity, read.row).map_err(|error| {

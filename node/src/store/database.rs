@@ -456,10 +456,18 @@ fn creation(row: Vec<Value>) -> Result<Creation, RowError> {
     })
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it stands where `map_err` hands it over"
+)]
 pub(super) fn fault(error: sqlx::Error) -> StoreFault {
     StoreFault::Unreachable(error.to_string())
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it stands where `map_err` hands it over"
+)]
 fn unreadable(error: RowError) -> StoreFault {
     StoreFault::Unreachable(error.to_string())
 }
