@@ -127,23 +127,23 @@ fn an_answer_to_a_confirmed_order_changes_nothing() {
 fn an_answer_that_was_never_asked_for_changes_nothing() {
     let mut saga = Saga::placed(&[1]);
     let before = saga.order.clone();
-    saga.hear(7, &saga.dec(), accepted());
-    saga.hear(1, &saga.dec(), given_back());
-    saga.hear(1, &saga.inc(), accepted());
+    saga.hear(7, &saga.dec(), Ok(accepted()));
+    saga.hear(1, &saga.dec(), Ok(given_back()));
+    saga.hear(1, &saga.inc(), Ok(accepted()));
     for id in [
         "x",
         "DEC-other",
         &format!("DEC-{ORDER}x"),
         &format!("DEC-{ORDER}-x"),
     ] {
-        saga.hear(1, &RequestId::from(id), accepted());
+        saga.hear(1, &RequestId::from(id), Ok(accepted()));
     }
-    saga.hear(1, &RequestId::reserve(ORDER, 2), accepted());
+    saga.hear(1, &RequestId::reserve(ORDER, 2), Ok(accepted()));
     let nobody = saga.tell(
         Origin::Saga,
         &saga.dec(),
         None,
-        &Command::Product(accepted()),
+        &Command::Product(Ok(accepted())),
     );
     assert!(nobody.is_ok());
     assert_eq!(saga.order, before);
@@ -218,7 +218,7 @@ fn an_answer_to_an_order_that_was_never_placed_is_refused() {
         Origin::Saga,
         &id,
         Some(&source),
-        &Command::Product(accepted()),
+        &Command::Product(Ok(accepted())),
     );
     assert_eq!(told, Err(Refusal::OrderNotFound));
 }

@@ -95,7 +95,7 @@ impl Saga {
     }
 
     pub(super) fn accept(&mut self, n: u32) {
-        self.hear(n, &self.dec(), accepted());
+        self.hear(n, &self.dec(), Ok(accepted()));
     }
 
     pub(super) fn refuse(&mut self, n: u32) {
@@ -103,7 +103,7 @@ impl Saga {
     }
 
     pub(super) fn give_back(&mut self, n: u32) {
-        self.hear(n, &self.inc(), given_back());
+        self.hear(n, &self.inc(), Ok(given_back()));
     }
 
     pub(super) fn expire(&mut self) {
@@ -243,18 +243,18 @@ pub(super) fn short(n: u32) -> Refusal {
     Refusal::stock(n.into(), pieces(1_000))
 }
 
-pub(super) fn accepted() -> Answer {
-    Ok(product::Reply::Reserved(Reserved {
+pub(super) fn accepted() -> product::Reply {
+    product::Reply::Reserved(Reserved {
         name: "mug".into(),
         unit_price: Money::new(PRICE).expect("a price"),
         quantity: pieces(1),
         remaining: 0,
-    }))
+    })
 }
 
-pub(super) fn given_back() -> Answer {
-    Ok(product::Reply::Released(Released {
+pub(super) fn given_back() -> product::Reply {
+    product::Reply::Released(Released {
         quantity: 1,
         remaining: 1,
-    }))
+    })
 }

@@ -165,8 +165,8 @@ fn an_acceptance_of_an_earlier_attempt_is_given_back_under_its_own_id() {
         [(format!("DEC-{ORDER}-2"), 1)],
         "a refusal took nothing"
     );
-    saga.hear(1, &first, accepted());
-    saga.hear(1, &first, accepted());
+    saga.hear(1, &first, Ok(accepted()));
+    saga.hear(1, &first, Ok(accepted()));
     let owed = [(format!("DEC-{ORDER}-2"), 1), (format!("INC-{ORDER}"), 1)];
     assert_eq!(saga.owes(), owed);
     saga.refuse(1);
@@ -175,10 +175,10 @@ fn an_acceptance_of_an_earlier_attempt_is_given_back_under_its_own_id() {
         "the first attempt is not given back yet"
     );
     let release = RequestId::release(ORDER, 1);
-    saga.hear(1, &release, given_back());
+    saga.hear(1, &release, Ok(given_back()));
     assert_eq!(saga.owes(), []);
-    saga.hear(1, &first, accepted());
-    saga.hear(1, &release, given_back());
+    saga.hear(1, &first, Ok(accepted()));
+    saga.hear(1, &release, Ok(given_back()));
     assert_eq!(
         saga.owes(),
         [],
