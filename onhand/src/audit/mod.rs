@@ -1,0 +1,136 @@
+//! `onhand audit`: reads the services' databases and says whether the books agree.
+//!
+//! What a product's ledger must say of its stock: `stock`. What an order's state demands of the
+//! products: `order`. How the two databases are read side by side: `merge`, and once more where a
+//! difference may only be in flight: `again`. Invariant: participants are read first and orders
+//! last, each in one read transaction, so that an effect without its order is never a race.
+//! Memory: ordered scans, one product or order at a time, plus what is listed; sorting is the
+//! databases' own, on disk. A long read transaction keeps SQLite's log from being cut meanwhile.
+
+mod again;
+#[cfg(test)]
+mod books;
+mod ledger;
+mod merge;
+mod order;
+mod progress;
+mod report;
+mod snapshot;
+mod stock;
+#[cfg(test)]
+mod tampering;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use node::store::DatabaseUrl;
+
+use self::progress::Progress;
+use self::report::Report;
+use self::snapshot::Snapshot;
+
+/// Checks that stock, ledgers and orders agree, also while the system runs
+///
+/// Exits 0 where they do, 1 with a list of what is off, 2 where that cannot be found out.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    /// The data folder, where the databases are files in it
+    #[arg(long, env = "ONHAND_DATA", default_value = "./data")]
+    data: PathBuf,
+    /// The orders' database [default: sqlite:<DATA>/order.db]
+    #[arg(long, env = "ONHAND_ORDER_DATABASE_URL", hide_env_values = true)]
+    order_database_url: Option<DatabaseUrl>,
+    /// The products' database [default: sqlite:<DATA>/product.db]
+    #[arg(long, env = "ONHAND_PRODUCT_DATABASE_URL", hide_env_values = true)]
+    product_database_url: Option<DatabaseUrl>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Neither clean nor off: the databases could not be read.
+const CANNOT_AUDIT: u8 = 2;
+
+/// Audits, and prints what was found.
+pub(crate) async fn run(args: Args) -> Result<ExitCode> {
+    let file = |name: &str| DatabaseUrl::Sqlite(args.data.join(name));
+    let databases = Databases {
+        product: args
+            .product_database_url
+            .unwrap_or_else(|| file("product.db")),
+        order: args.order_database_url.unwrap_or_else(|| file("order.db")),
+    };
+    let report = match audit(&databases, &Progress::on_terminal()).await {
+        Ok(report) => report,
+        Err(fault) => {
+            let fault = format!("{fault:#}").replace('\n', " ");
+            eprintln!("cannot audit: {fault}");
+            return Ok(ExitCode::from(CANNOT_AUDIT));
+        }
+    };
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{report}");
+    }
+    Ok(if report.is_clean() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Where the services keep their books.
+struct Databases {
+    product: DatabaseUrl,
+    order: DatabaseUrl,
+}
+
+impl Databases {
+    /// One moment of each: of the products first.
+    async fn snapshots(&self) -> Result<(Snapshot, Snapshot)> {
+        let product = open("products", &self.product, &["product", "ledger"]).await?;
+        let order = open("orders", &self.order, &["orders", "order_line", "ledger"]).await?;
+        Ok((product, order))
+    }
+}
+
+async fn open(whose: &str, url: &DatabaseUrl, tables: &[&str]) -> Result<Snapshot> {
+    if let DatabaseUrl::Sqlite(path) = url {
+        must_be_there(whose, path)?;
+    }
+    Snapshot::open(url, tables)
+        .await
+        .with_context(|| format!("the {whose}' database {url}"))
+}
+
+fn must_be_there(whose: &str, path: &Path) -> Result<()> {
+    if path.is_file() {
+        return Ok(());
+    }
+    bail!(
+        "the {whose}' database {} does not exist: name the data folder with --data, or the database \
+         with --product-database-url and --order-database-url",
+        path.display()
+    );
+}
+
+/// Reads everything once, and what looks off once more.
+async fn audit(databases: &Databases, progress: &Progress) -> Result<Report> {
+    let (mut product, mut order) = databases.snapshots().await?;
+    let mut report = Report::default();
+    ledger::check_numbers("product", &mut product, &mut report, progress).await?;
+    ledger::check_numbers("order", &mut order, &mut report, progress).await?;
+    stock::check(&mut product, &mut report, progress).await?;
+    ledger::check_foreign(&mut product, &mut report, progress).await?;
+    ledger::check_versions(&mut order, &mut report, progress).await?;
+    let suspects = merge::check(&mut product, &mut order, &mut report, progress).await?;
+    product.close().await;
+    order.close().await;
+    again::check(databases, suspects, &mut report, progress).await?;
+    progress.done();
+    Ok(report)
+}
