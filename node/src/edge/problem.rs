@@ -70,6 +70,16 @@ impl Problem {
         }
     }
 
+    /// A business "no" that comes with something a client may want to know besides.
+    pub fn refused_with(refusal: Refusal, name: &str, detail: &impl Serialize) -> Self {
+        let mut problem = Self::from(refusal);
+        if let Self::Refused { details, .. } = &mut problem {
+            let detail = serde_json::to_value(detail).expect("our types are always JSON");
+            details.insert(name.to_owned(), detail);
+        }
+        problem
+    }
+
     /// The status of the answer.
     pub const fn status(&self) -> StatusCode {
         match self {

@@ -1,0 +1,133 @@
+//! One order: read, cancelled, run again.
+
+use axum::{
+    Json as Answer,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
+use messages::{
+    OrderId, Origin, RequestId,
+    id::kind,
+    order::{Command, Retry, Status},
+};
+use node::{
+    edge::{Change, IdempotencyKey, NoBody, PathId, Problem, Read, Trace},
+    host::{Ask, Target},
+};
+
+use super::{
+    Orders,
+    place::respond_async,
+    view::{OrderBody, ran},
+};
+
+/// An order as it stands.
+#[utoipa::path(
+    get,
+    path = "/orders/{id}",
+    params(("id" = String, Path, format = Uuid)),
+    responses((status = 200, body = OrderBody), Read)
+)]
+pub(super) async fn get(
+    State(orders): State<Orders>,
+    PathId(id): PathId<kind::Order>,
+    trace: Trace,
+) -> Result<Answer<OrderBody>, Problem> {
+    let ask = ask(id, Command::Get, trace);
+    let reply = orders.service.ask(ask).await??;
+    Ok(Answer(reply.order.into()))
+}
+
+/// Cancels an order that is CONFIRMED, and waits until everything is given back.
+#[utoipa::path(
+    post,
+    path = "/orders/{id}/cancel",
+    params(
+        ("id" = String, Path, format = Uuid),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128),
+        ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once"),
+    ),
+    responses(
+        (status = 200, description = "CANCELLED", body = OrderBody),
+        (status = 202, description = "still CONFIRMED, and `cancelling`", body = OrderBody),
+        Change,
+    )
+)]
+pub(super) async fn cancel(
+    State(orders): State<Orders>,
+    PathId(id): PathId<kind::Order>,
+    IdempotencyKey(key): IdempotencyKey,
+    headers: HeaderMap,
+    trace: Trace,
+    NoBody: NoBody,
+) -> Result<(StatusCode, Answer<OrderBody>), Problem> {
+    let ask = Ask {
+        request_id: request_id("cancel", key),
+        settle: (!respond_async(&headers)).then_some(orders.wait),
+        ..ask(id, Command::Cancel, trace)
+    };
+    let order = OrderBody::from(orders.service.ask(ask).await??.order);
+    Ok((status(&order), Answer(order)))
+}
+
+/// Runs a FAILED order again under new request ids, and waits until it is final.
+#[utoipa::path(
+    post,
+    path = "/orders/{id}/retry",
+    params(
+        ("id" = String, Path, format = Uuid),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128),
+        ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once"),
+    ),
+    responses(
+        (status = 200, description = "CONFIRMED", body = OrderBody),
+        (status = 202, description = "still PENDING", body = OrderBody),
+        (status = 424, description = "DEPENDENCY_FAILED", body = ref("#/components/schemas/Error")),
+        Change,
+    )
+)]
+pub(super) async fn retry(
+    State(orders): State<Orders>,
+    PathId(id): PathId<kind::Order>,
+    IdempotencyKey(key): IdempotencyKey,
+    headers: HeaderMap,
+    trace: Trace,
+    NoBody: NoBody,
+) -> Result<(StatusCode, Answer<OrderBody>), Problem> {
+    let command = Command::Retry(Retry {
+        deadline_ms: orders.deadline_ms,
+    });
+    let ask = Ask {
+        request_id: request_id("retry", key),
+        settle: (!respond_async(&headers)).then_some(orders.wait),
+        ..ask(id, command, trace)
+    };
+    let order = ran(orders.service.ask(ask).await??)?;
+    Ok((status(&order), Answer(order)))
+}
+
+/// Asks an order on behalf of a caller, under an id that the host draws.
+pub(super) fn ask(id: OrderId, command: Command, trace: Trace) -> Ask<Command> {
+    Ask {
+        target: Target::Entity(id.entity()),
+        command,
+        request_id: None,
+        origin: Origin::Client,
+        settle: None,
+        traceparent: Some(trace.into_traceparent()),
+    }
+}
+
+/// A key belongs to its call: the same one for another call on the order is another request, and
+/// none meets the ids that the order itself keeps its steps under.
+fn request_id(call: &str, key: Option<String>) -> Option<RequestId> {
+    key.map(|key| RequestId::from(format!("{call} {key}")))
+}
+
+const fn status(order: &OrderBody) -> StatusCode {
+    match order.status {
+        Status::Pending => StatusCode::ACCEPTED,
+        Status::Confirmed if order.cancelling => StatusCode::ACCEPTED,
+        Status::Confirmed | Status::Failed | Status::Cancelled => StatusCode::OK,
+    }
+}

@@ -1,0 +1,291 @@
+//! An order's history: every step from its ledger, oldest first.
+
+use axum::{Json as Answer, extract::State};
+use messages::{OrderId, ProductId, Refusal, RequestId, Timestamp, id::kind};
+use node::{
+    edge::{CURSOR_ITEMS_MAX, Cursor, PathId, Problem, Query, Read},
+    table::{Kind, Reader, RowError, Value},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
+
+use super::Orders;
+use crate::order::{Change, What};
+
+/// Where to go on.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// The `nextCursor` of the page before.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
+}
+
+/// Steps of an order.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct HistoryPage {
+    items: Vec<Entry>,
+    /// Where to go on; null at the end.
+    next_cursor: Option<String>,
+}
+
+/// One step of an order.
+#[derive(Serialize, ToSchema, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = OrderStep)]
+struct Entry {
+    /// What was asked: `place`, `reserve`, `release`, `confirm`, `fail`, `cancel` or `retry`.
+    step: &'static str,
+    /// The product that was asked, where one was.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    entity: Option<ProductId>,
+    /// The idempotency key that it was asked under.
+    request_id: String,
+    /// The attempt that it belongs to, counted from 1.
+    attempt: u32,
+    /// The answer: `DONE`, `REFUSED`, `ACCEPTED_LATE` (and given back), `REQUESTED`, or the status
+    /// that the order took.
+    outcome: &'static str,
+    /// What belongs to the answer.
+    #[schema(value_type = Option<Object>)]
+    detail: Option<serde_json::Value>,
+    /// When it was answered.
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+}
+
+/// Every step of an order, oldest first.
+#[utoipa::path(
+    get,
+    path = "/orders/{id}/history",
+    params(("id" = String, Path, format = Uuid), Wanted),
+    responses((status = 200, body = HistoryPage), Read)
+)]
+pub(super) async fn history(
+    State(orders): State<Orders>,
+    PathId(id): PathId<kind::Order>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Answer<HistoryPage>, Problem> {
+    let after = wanted.cursor.map_or(0, |Cursor(version)| version);
+    let sql = format!(
+        "SELECT version, request_id, body, at FROM ledger \
+         WHERE entity = $1 AND version > $2 ORDER BY version LIMIT {}",
+        CURSOR_ITEMS_MAX + 1
+    );
+    let kinds = [Kind::Integer, Kind::Text, Kind::Text, Kind::Text];
+    let database = orders.service.database();
+    let rows = database
+        .query(sql, &[id.to_string().into(), after.into()], &kinds)
+        .await?;
+    // An order that exists has been placed, so only a later page of it can be empty.
+    if rows.is_empty() && wanted.cursor.is_none() {
+        return Err(Refusal::OrderNotFound.into());
+    }
+    Ok(Answer(page(rows)?))
+}
+
+/// The page of these rows, of which there is one more than it has where the list goes on.
+fn page(rows: Vec<Vec<Value>>) -> Result<HistoryPage, RowError> {
+    let shown = CURSOR_ITEMS_MAX as usize;
+    let more = rows.len() > shown;
+    let mut last = None;
+    let mut items = Vec::with_capacity(rows.len().min(shown));
+    for row in rows.into_iter().take(shown) {
+        let mut row = Reader::new(row);
+        last = Some(Cursor(row.integer()?));
+        let (request_id, body) = (row.text()?, row.text()?);
+        let change: Change =
+            serde_json::from_str(&body).map_err(|error| RowError(format!("{body}: {error}")))?;
+        items.push(step(change, request_id, row.parsed()?));
+    }
+    Ok(HistoryPage {
+        items,
+        next_cursor: last.filter(|_| more).map(|cursor| cursor.to_string()),
+    })
+}
+
+fn step(change: Change, own_id: String, at: Timestamp) -> Entry {
+    let Change {
+        order_id,
+        attempt,
+        what,
+    } = change;
+    let told = Told::of(what);
+    Entry {
+        step: told.step,
+        request_id: told.asked_under(order_id, attempt).unwrap_or(own_id),
+        entity: told.entity,
+        attempt,
+        outcome: told.outcome,
+        detail: told.detail,
+        at,
+    }
+}
+
+/// What is told of a change.
+struct Told {
+    step: &'static str,
+    outcome: &'static str,
+    entity: Option<ProductId>,
+    detail: Option<serde_json::Value>,
+}
+
+impl Told {
+    fn of(what: What) -> Self {
+        let own = |step, outcome| Self {
+            step,
+            outcome,
+            entity: None,
+            detail: None,
+        };
+        let asked = |step, outcome, product_id, detail| Self {
+            step,
+            outcome,
+            entity: Some(product_id),
+            detail,
+        };
+        match what {
+            What::Placed { .. } => own("place", "PENDING"),
+            What::Reserved {
+                product_id,
+                quantity,
+                name,
+                unit_price,
+            } => {
+                let detail = json!({"quantity": quantity, "name": name, "unitPrice": unit_price});
+                asked("reserve", "DONE", product_id, Some(detail))
+            }
+            What::Refused {
+                product_id,
+                refusal,
+                ..
+            } => asked("reserve", "REFUSED", product_id, Some(why(&refusal))),
+            What::AcceptedLate { product_id } => {
+                asked("reserve", "ACCEPTED_LATE", product_id, None)
+            }
+            What::StrayAccepted {
+                product_id,
+                quantity,
+            } => {
+                let detail = json!({"quantity": quantity});
+                asked("reserve", "ACCEPTED_LATE", product_id, Some(detail))
+            }
+            What::Released { product_id }
+            | What::StrayReleased {
+                product_id,
+                refusal: None,
+            } => asked("release", "DONE", product_id, None),
+            What::ReleaseRefused {
+                product_id,
+                refusal,
+            }
+            | What::StrayReleased {
+                product_id,
+                refusal: Some(refusal),
+            } => asked("release", "REFUSED", product_id, Some(why(&refusal))),
+            What::Confirmed { .. } => own("confirm", "CONFIRMED"),
+            What::Failed { refusal, .. } => Self {
+                detail: Some(why(&refusal)),
+                ..own("fail", "FAILED")
+            },
+            What::CancelRequested => own("cancel", "REQUESTED"),
+            What::Cancelled { .. } => own("cancel", "CANCELLED"),
+            What::Retried { .. } => own("retry", "PENDING"),
+        }
+    }
+
+    /// The id that another entity was asked under; `None` where none was.
+    fn asked_under(&self, order: OrderId, attempt: u32) -> Option<String> {
+        match self.step {
+            "reserve" => Some(RequestId::reserve(order, attempt).to_string()),
+            "release" => Some(RequestId::release(order, attempt).to_string()),
+            _ => None,
+        }
+    }
+}
+
+fn why(refusal: &Refusal) -> serde_json::Value {
+    json!({"error": refusal.code(), "message": refusal.to_string()})
+}
+
+#[cfg(test)]
+mod tests {
+    use messages::Quantity;
+
+    use super::*;
+
+    const ORDER: &str = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b";
+    const MUG: &str = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5c";
+    const AT: &str = "2026-01-31T12:00:00.000Z";
+
+    fn told(what: What) -> Entry {
+        let change = Change {
+            order_id: ORDER.parse().expect("an id"),
+            attempt: 2,
+            what,
+        };
+        step(change, "own".into(), AT.parse().expect("a time"))
+    }
+
+    #[test]
+    fn a_refused_step_tells_who_was_asked_under_which_id_and_why_not() {
+        let step = told(What::Refused {
+            step: "product".into(),
+            product_id: MUG.parse().expect("an id"),
+            quantity: Quantity::new(3).expect("a quantity"),
+            buyer_id: "u-001".parse().expect("a name"),
+            refusal: Refusal::InsufficientStock {
+                available: 2,
+                requested: 3,
+            },
+            resent: false,
+        });
+        let expected = Entry {
+            step: "reserve",
+            entity: Some(MUG.parse().expect("an id")),
+            request_id: format!("DEC-{ORDER}-2"),
+            attempt: 2,
+            outcome: "REFUSED",
+            detail: Some(
+                json!({"error": "INSUFFICIENT_STOCK", "message": "only 2 left, 3 asked for"}),
+            ),
+            at: AT.parse().expect("a time"),
+        };
+        assert_eq!(step, expected);
+    }
+
+    #[test]
+    fn a_release_is_told_under_its_own_id_and_a_cancel_under_the_callers() {
+        let release = told(What::Released {
+            product_id: MUG.parse().expect("an id"),
+        });
+        assert_eq!(release.request_id, format!("INC-{ORDER}-2"));
+        let cancel = told(What::CancelRequested);
+        assert_eq!(
+            (cancel.request_id.as_str(), cancel.outcome),
+            ("own", "REQUESTED")
+        );
+    }
+
+    #[test]
+    fn a_page_says_where_to_go_on_only_where_there_is_more() {
+        let change = Change {
+            order_id: ORDER.parse().expect("an id"),
+            attempt: 1,
+            what: What::CancelRequested,
+        };
+        let body = serde_json::to_string(&change).expect("JSON");
+        let row = |version: i64| -> Vec<Value> {
+            vec![version.into(), "k".into(), body.clone().into(), AT.into()]
+        };
+        let rows = |count: i64| (1..=count).map(row).collect::<Vec<_>>();
+        let full = i64::from(CURSOR_ITEMS_MAX);
+        let last = page(rows(full)).expect("a page");
+        assert_eq!((last.items.len(), last.next_cursor), (100, None));
+        let first = page(rows(full + 1)).expect("a page");
+        assert_eq!(first.next_cursor, Some(Cursor(100).to_string()));
+    }
+}
