@@ -64,17 +64,17 @@ impl OwnBroker {
 /// Starts the server again whenever it ends, until it is to stop.
 async fn keep(mut child: Child, program: PathBuf, config: PathBuf, data: PathBuf, address: SocketAddr, mut stop: watch::Receiver<bool>) {
     loop {
-        tokio::select! {
-            status = child.wait() => {
-                tracing::warn!(?status, "the broker ended: starting it again");
-            }
-            _ = stop.wait_for(|stop| *stop) => {
-                end(&mut child).await;
-                let _ = fs::remove_file(data.join("nats.pid"));
-                let _ = fs::remove_file(data.join("nats.url"));
-                return;
-            }
-        }
+        let status = tokio::select! {
+            status = child.wait() => Some(status),
+            _ = stop.wait_for(|stop| *stop) => None,
+        };
+        let Some(status) = status else {
+            end(&mut child).await;
+            let _ = fs::remove_file(data.join("nats.pid"));
+            let _ = fs::remove_file(data.join("nats.url"));
+            return;
+        };
+        tracing::warn!(?status, "the broker ended: starting it again");
         child = loop {
             tokio::time::sleep(AGAIN).await;
             if *stop.borrow() {

@@ -16,6 +16,7 @@ static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/order/p
 
 /// Settings of the orders' service.
 #[derive(Clone, Debug, clap::Args)]
+#[group(id = "order-settings")]
 pub struct Settings {
     /// Database of the orders, sqlite:FILE or postgres://… [default: order.db in the data folder]
     #[arg(long, env = "ONHAND_ORDER_DATABASE_URL", hide_env_values = true, value_name = "URL")]

@@ -14,6 +14,7 @@ static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/product
 
 /// Settings of the products' service.
 #[derive(Clone, Debug, clap::Args)]
+#[group(id = "product-settings")]
 pub struct Settings {
     /// Database of the products, sqlite:FILE or postgres://… [default: product.db in the data folder]
     #[arg(long, env = "ONHAND_PRODUCT_DATABASE_URL", hide_env_values = true, value_name = "URL")]

@@ -15,6 +15,8 @@ mod page;
 mod params;
 mod problem;
 mod server;
+#[cfg(test)]
+mod tests;
 mod trace;
 mod unavailable;
 
