@@ -9,6 +9,7 @@ pub mod around;
 mod body;
 mod docs;
 mod documented;
+mod fault;
 mod key;
 mod ops;
 mod page;
@@ -18,7 +19,6 @@ mod server;
 #[cfg(test)]
 mod tests;
 mod trace;
-mod unavailable;
 
 pub use self::{
     around::{Around, Limits},

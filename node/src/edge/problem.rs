@@ -11,8 +11,6 @@ use messages::Refusal;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::store::StoreFault;
-
 /// After how many seconds a call that came at a bad time may be tried again.
 const RETRY_AFTER_S: &str = "1";
 
@@ -184,23 +182,6 @@ impl From<Refusal> for Problem {
     }
 }
 
-impl From<StoreFault> for Problem {
-    fn from(fault: StoreFault) -> Self {
-        tracing::warn!(error = %fault, "a list cannot be read");
-        Self::RetryLater {
-            missing: Vec::new(),
-        }
-    }
-}
-
-/// A row that does not hold what its service writes is a broken invariant.
-impl From<crate::table::RowError> for Problem {
-    fn from(error: crate::table::RowError) -> Self {
-        tracing::error!(%error, "a row cannot be understood");
-        Self::Internal
-    }
-}
-
 #[derive(Serialize)]
 struct Body {
     error: &'static str,
@@ -228,6 +209,7 @@ impl IntoResponse for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::StoreFault;
 
     #[test]
     fn every_refusal_has_the_documented_status_and_code() {
