@@ -12,7 +12,7 @@ use rmpv::Value;
 use serde::{Serialize, Serializer, ser::SerializeMap as _, ser::SerializeSeq as _};
 
 /// Shows MessagePack from standard input as JSON, one line a value
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Args {
     /// Break and indent the JSON; without it, only on a terminal
     #[arg(long)]
@@ -20,13 +20,14 @@ pub(crate) struct Args {
 }
 
 /// Reads standard input to its end and shows what it holds.
-pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Args { pretty } = args;
     let mut bytes = Vec::new();
     io::stdin()
         .read_to_end(&mut bytes)
         .context("standard input cannot be read")?;
     let stdout = io::stdout();
-    let pretty = args.pretty || stdout.is_terminal();
+    let pretty = pretty || stdout.is_terminal();
     match show(&bytes, pretty, &mut stdout.lock()) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(fault) => {
