@@ -19,7 +19,12 @@ static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/order/p
 #[group(id = "order-settings")]
 pub struct Settings {
     /// Database of the orders, sqlite:FILE or postgres://… [default: order.db in the data folder]
-    #[arg(long, env = "ONHAND_ORDER_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(
+        long,
+        env = "ONHAND_ORDER_DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     pub order_database_url: Option<DatabaseUrl>,
     /// How many ms a request waits for its order to become final before it is answered 202
     #[arg(long, env = "ONHAND_ORDER_WAIT_MS", default_value_t = 8_000)]
@@ -40,10 +45,18 @@ impl Settings {
 ///
 /// # Errors
 /// Where the database's address cannot be used.
-pub fn service(host: Host, common: &Common, settings: &Settings) -> Result<Service<Order>, StartError> {
+pub fn service(
+    host: Host,
+    common: &Common,
+    settings: &Settings,
+) -> Result<Service<Order>, StartError> {
     let url = common.database_url(settings.order_database_url.as_ref(), Name::Order);
-    let migrations = Migrations { sqlite: &SQLITE, postgres: &POSTGRES };
+    let migrations = Migrations {
+        sqlite: &SQLITE,
+        postgres: &POSTGRES,
+    };
     let table = <Order as node::entity::Entity>::TABLE;
-    let database = Database::new(Name::Order, table, url, migrations, common.partitions).map_err(|error| StartError(error.to_string()))?;
+    let database = Database::new(Name::Order, table, url, migrations, common.partitions)
+        .map_err(|error| StartError(error.to_string()))?;
     Ok(Service::new(host, database))
 }

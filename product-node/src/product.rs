@@ -121,7 +121,21 @@ impl Entity for Product {
 
     fn reply(&self, change: Option<&Change>) -> Reply {
         match (change, &self.facts) {
-            (Some(Change::Created { .. }) | None, Some(facts)) => Reply::Product(facts.view()),
+            (None, Some(facts)) => Reply::Product(facts.view()),
+            // A repeated creation gets the first answer again, whatever has happened since.
+            (
+                Some(Change::Created {
+                    name, price, stock, ..
+                }),
+                Some(facts),
+            ) => Reply::Product(View {
+                name: name.clone(),
+                price: *price,
+                stock: *stock,
+                status: Status::Active,
+                updated_at: facts.view().created_at,
+                ..facts.view()
+            }),
             (Some(Change::Edited { product }), _) => Reply::Product(product.clone()),
             (Some(Change::Adjusted { stock, .. }), _) => {
                 Reply::Adjusted(Adjusted { remaining: *stock })
@@ -154,12 +168,7 @@ impl Entity for Product {
     }
 
     fn remembers(command: &Command) -> bool {
-        match command {
-            Command::Reserve(_) | Command::Release(_) | Command::Adjust(_) | Command::Edit(_) => {
-                true
-            }
-            Command::Create(_) | Command::Get => false,
-        }
+        !matches!(command, Command::Get)
     }
 
     fn record(change: &Change) -> Record {

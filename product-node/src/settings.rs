@@ -17,7 +17,12 @@ static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/product
 #[group(id = "product-settings")]
 pub struct Settings {
     /// Database of the products, sqlite:FILE or postgres://… [default: product.db in the data folder]
-    #[arg(long, env = "ONHAND_PRODUCT_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(
+        long,
+        env = "ONHAND_PRODUCT_DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     pub product_database_url: Option<DatabaseUrl>,
 }
 
@@ -25,10 +30,18 @@ pub struct Settings {
 ///
 /// # Errors
 /// Where the database's address cannot be used.
-pub fn service(host: Host, common: &Common, settings: &Settings) -> Result<Service<Product>, StartError> {
+pub fn service(
+    host: Host,
+    common: &Common,
+    settings: &Settings,
+) -> Result<Service<Product>, StartError> {
     let url = common.database_url(settings.product_database_url.as_ref(), Name::Product);
-    let migrations = Migrations { sqlite: &SQLITE, postgres: &POSTGRES };
+    let migrations = Migrations {
+        sqlite: &SQLITE,
+        postgres: &POSTGRES,
+    };
     let table = <Product as node::entity::Entity>::TABLE;
-    let database = Database::new(Name::Product, table, url, migrations, common.partitions).map_err(|error| StartError(error.to_string()))?;
+    let database = Database::new(Name::Product, table, url, migrations, common.partitions)
+        .map_err(|error| StartError(error.to_string()))?;
     Ok(Service::new(host, database))
 }

@@ -168,6 +168,9 @@ async fn client(
     options = options.event_callback(move |event| {
         match &event {
             async_nats::Event::Connected => tracing::info!(direction, "connected to the broker"),
+            async_nats::Event::Closed => {
+                tracing::debug!(direction, "the connection to the broker is closed")
+            }
             other => tracing::warn!(direction, "broker: {other}"),
         }
         if let Some(state) = &state {

@@ -413,7 +413,10 @@ pub(super) fn draw(
 /// What the ledger is asked for: each request that is remembered, and its counterpart.
 fn requests<E: Entity>(jobs: &[Job<E>]) -> Vec<RequestKey> {
     let mut requests = BTreeSet::new();
-    for job in jobs.iter().filter(|job| E::remembers(&job.command)) {
+    for job in jobs
+        .iter()
+        .filter(|job| !job.fresh && E::remembers(&job.command))
+    {
         requests.insert((job.entity.clone(), job.origin, job.request_id.clone()));
         if let Some(counterpart) = job.request_id.counterpart() {
             requests.insert((job.entity.clone(), job.origin, counterpart));

@@ -34,6 +34,8 @@ use crate::{
 
 /// How long to wait before another try after a failure.
 const AGAIN: Duration = Duration::from_millis(100);
+/// The request id of every creation: it happens once to an entity.
+const CREATE: &str = "CREATE";
 /// How long to wait between tries to become an owner.
 const STANDBY: Duration = Duration::from_millis(500);
 
@@ -312,7 +314,9 @@ impl<E: Entity> Service<E> {
     fn question(&self, ask: Ask<E::Command>) -> Question<E> {
         let host = &self.0.host;
         let request_id = ask.request_id.unwrap_or_else(|| {
-            if E::remembers(&ask.command) {
+            if matches!(ask.target, Target::New { .. }) {
+                RequestId::from(CREATE)
+            } else if E::remembers(&ask.command) {
                 RequestId::from(host.ids.uuid(host.clock.now()).to_string())
             } else {
                 RequestId::from("ask")
