@@ -11,6 +11,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::table::{Row, Table};
 
+/// The request id of every creation: it happens once to an entity. It has a space, which no
+/// caller's key has.
+pub const CREATION: &str = "the creation";
+
 /// What is known of a request when it is decided: from the ledger, and from what is decided but
 /// not yet committed.
 #[derive(Debug, PartialEq, Eq)]

@@ -10,8 +10,6 @@ use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberI
 
 /// The names of all metrics.
 pub mod names {
-    /// Orders that came to an end, by `result`.
-    pub const ORDERS: &str = "onhand_orders_total";
     /// How long each `stage` takes, in seconds.
     pub const STAGE: &str = "onhand_stage_seconds";
     /// Changes that one commit of the journal holds, by `service`.
@@ -112,7 +110,15 @@ fn count() -> Result<PrometheusHandle, TelemetryError> {
 
 fn describe() {
     use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
-    describe_counter!(names::ORDERS, "orders that came to an end, by result");
+    describe_counter!(
+        names::EVENTS,
+        "events committed, by kind: orders by result are order.confirmed, order.failed, order.cancelled"
+    );
+    describe_gauge!(names::ENTITIES, "entities in memory");
+    describe_counter!(
+        names::LANE_FULL,
+        "envelopes let go because too many wait for their subject"
+    );
     describe_histogram!(names::STAGE, Unit::Seconds, "how long each stage takes");
     describe_histogram!(names::JOURNAL_BATCH, "changes that one commit holds");
     describe_gauge!(names::IN_FLIGHT, "HTTP requests under way");

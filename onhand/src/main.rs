@@ -1,7 +1,9 @@
 //! Onhand in one program: every service in one process, and the tools.
 
+mod audit;
 mod bench;
 mod broker;
+mod dead;
 mod decode;
 mod demo;
 mod up;
@@ -25,6 +27,9 @@ enum Command {
     /// Turns MessagePack on standard input into JSON
     Decode(decode::Args),
     /// Checks the services' books against each other
+    Audit(audit::Args),
+    /// Looks at dead letters, sends them again, or drops them
+    Dead(dead::Args),
     /// Measures how many orders it takes, and checks every answer
     Bench(bench::Args),
 }
@@ -33,7 +38,9 @@ enum Command {
 async fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Up(args) => up::run(*args).await,
-        Command::Decode(args) => decode::run(&args),
+        Command::Decode(args) => decode::run(args),
+        Command::Audit(args) => audit::run(args).await,
+        Command::Dead(args) => dead::run(args).await,
         Command::Bench(args) => bench::run(args).await,
     };
     result.unwrap_or_else(|error| {

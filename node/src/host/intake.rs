@@ -97,6 +97,8 @@ impl<E: Entity> Intake<E> {
                     if n == 0 {
                         return Ok(());
                     }
+                    metrics::gauge!(names::MAILBOX, "service" => E::SERVICE.name())
+                        .set(f64::from(u32::try_from(jobs.len() + n).unwrap_or(u32::MAX)));
                     self.dispatch(&mut batch).await?;
                 }
                 _ = sweep.tick() => self.put_idle_away(),

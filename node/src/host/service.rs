@@ -27,15 +27,13 @@ use super::{
 };
 use crate::{
     bus::Bus,
-    entity::Entity,
+    entity::{CREATION, Entity},
     seams::{Clock, Ids},
     store::{Database, Store, StoreFault, Writer},
 };
 
 /// How long to wait before another try after a failure.
 const AGAIN: Duration = Duration::from_millis(100);
-/// The request id of every creation: it happens once to an entity.
-const CREATE: &str = "CREATE";
 /// How long to wait between tries to become an owner.
 const STANDBY: Duration = Duration::from_millis(500);
 
@@ -315,7 +313,7 @@ impl<E: Entity> Service<E> {
         let host = &self.0.host;
         let request_id = ask.request_id.unwrap_or_else(|| {
             if matches!(ask.target, Target::New { .. }) {
-                RequestId::from(CREATE)
+                RequestId::from(CREATION)
             } else if E::remembers(&ask.command) {
                 RequestId::from(host.ids.uuid(host.clock.now()).to_string())
             } else {

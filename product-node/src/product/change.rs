@@ -107,7 +107,7 @@ impl Change {
         };
         match self {
             Self::Created { stock, .. } => Record {
-                request_id: Some(RequestId::from("CREATE")),
+                request_id: Some(RequestId::from(node::entity::CREATION)),
                 ..record("created", None, Some(*stock), Some(*stock))
             },
             Self::Edited { .. } => record("edited", None, None, None),

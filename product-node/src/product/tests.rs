@@ -82,7 +82,11 @@ fn a_release_before_its_reserve_leaves_a_tombstone() {
     assert_eq!(shop.release("INC-a", 2), Err(Refusal::RequestMismatch));
     assert_eq!(shop.stock(), 5);
     let ids: Vec<_> = shop.ledger.keys().map(RequestId::as_str).collect();
-    assert_eq!(ids, ["CREATE", "DEC-a"], "one row, under the reserve's id");
+    assert_eq!(
+        ids,
+        [node::entity::CREATION, "DEC-a"],
+        "one row, under the reserve's id"
+    );
 }
 
 #[test]
