@@ -66,8 +66,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let report = match audit(&databases, &Progress::on_terminal()).await {
         Ok(report) => report,
         Err(fault) => {
-            let fault = format!("{fault:#}").replace('\n', " ");
-            eprintln!("cannot audit: {fault}");
+            eprintln!("cannot audit: {}", one_line(&fault));
             return Ok(ExitCode::from(CANNOT_AUDIT));
         }
     };
@@ -81,6 +80,21 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// A fault and its causes; a driver's error often repeats its cause, which is said once.
+fn one_line(fault: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in fault
+        .chain()
+        .map(|cause| cause.to_string().replace('\n', " "))
+    {
+        if !line.contains(&cause) {
+            let colon = if line.is_empty() { "" } else { ": " };
+            line = line + colon + &cause;
+        }
+    }
+    line
 }
 
 /// Where the services keep their books.
