@@ -14,9 +14,6 @@ use sqlx::{
 /// How long a database may take to answer at all.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
 
-/// How many rows SQLite's own thread reads ahead: with few, the two wait for each other.
-const ROWS_AHEAD: usize = 1024;
-
 /// A read transaction. What is committed after it began is not seen in it.
 pub(super) enum Snapshot {
     Sqlite(SqliteConnection),
@@ -46,7 +43,6 @@ impl Snapshot {
                 let options = SqliteConnectOptions::new()
                     .filename(path)
                     .read_only(true)
-                    .row_buffer_size(ROWS_AHEAD)
                     .busy_timeout(CONNECT_WAIT);
                 let mut connection = SqliteConnection::connect_with(&options).await?;
                 connection.execute("BEGIN").await?;
