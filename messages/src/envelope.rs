@@ -128,6 +128,7 @@ pub struct Envelope<B> {
 pub fn decode<B: Body>(bytes: &[u8]) -> Result<Envelope<B>, DecodeError> {
     let parts: Parts<B> = {
         let mut reader = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
+        reader.set_max_depth(wire::DEPTH_MAX);
         reader
             .deserialize_map(PartsVisitor(std::marker::PhantomData))
             .map_err(|error| wire::malformed(&error))?
@@ -269,7 +270,10 @@ impl<'de, B: Body> Visitor<'de> for PartsVisitor<B> {
                 }
             }
         }
-        if let (Some(value), Some(kind)) = (early, parts.kind.as_deref()) {
+        // A body of another version is not ours to read: the version is the error to be told.
+        if let (Some(VERSION), Some(value), Some(kind)) =
+            (parts.version, early, parts.kind.as_deref())
+        {
             parts.body = BodySeed(kind, std::marker::PhantomData)
                 .deserialize(value)
                 .map_err(serde::de::Error::custom)?;

@@ -15,7 +15,7 @@ use crate::envelope::{Body, Envelope};
 pub const CONTENT_TYPE: &str = "application/msgpack";
 
 /// The deepest nesting that a reader follows; ours nest half as deep.
-const DEPTH_MAX: usize = 32;
+pub(crate) const DEPTH_MAX: usize = 32;
 
 /// Why bytes could not be read as a message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

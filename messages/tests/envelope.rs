@@ -198,3 +198,24 @@ fn map(fields: &[(&str, Value)]) -> Vec<u8> {
     }
     bytes
 }
+
+#[test]
+fn nesting_without_end_is_malformed_and_nothing_worse() {
+    // {"x": [[[…]]]}
+    let mut bytes = vec![0x81, 0xa1, b'x'];
+    bytes.extend(std::iter::repeat_n(0x91, 100_000));
+    bytes.push(0xc0);
+    let read = messages::envelope::decode::<messages::product::Command>(&bytes);
+    assert!(matches!(read, Err(messages::DecodeError::Malformed(_))));
+}
+
+#[test]
+fn a_body_of_another_version_may_have_any_form() {
+    let other = serde_json::json!({"v": 2, "kind": "product.reserve", "body": "another form"});
+    let bytes = messages::wire::to_vec(&other);
+    let read = messages::envelope::decode::<messages::product::Command>(&bytes);
+    assert_eq!(
+        read.map(|_| ()),
+        Err(messages::DecodeError::UnknownVersion(2))
+    );
+}

@@ -109,7 +109,7 @@ async fn put_aside(system: &System, hand: &Hand, subject: &str, payload: Vec<u8>
     is_dead(&mut dead, subject).await;
     let after = listed(system).await;
     assert!(
-        after.lines().count() > before.lines().count(),
+        after.matches(subject).count() > before.matches(subject).count(),
         "{payload:?} is not listed:\n{after}"
     );
 }
