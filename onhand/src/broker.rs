@@ -39,13 +39,19 @@ pub(crate) struct OwnBroker {
 
 impl OwnBroker {
     /// Starts it, with its store in the data folder.
-    pub(crate) async fn start(data: &Path, wanted: SocketAddr, program: Option<&Path>) -> anyhow::Result<Self> {
-        let data = fs::canonicalize(data).with_context(|| format!("the data folder {}", data.display()))?;
+    pub(crate) async fn start(
+        data: &Path,
+        wanted: SocketAddr,
+        program: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        let data = fs::canonicalize(data)
+            .with_context(|| format!("the data folder {}", data.display()))?;
         let program = find(program)?;
         stop_orphan(&data).await?;
         let address = free(wanted).await?;
         let config = data.join("nats.conf");
-        fs::write(&config, configuration(&data, address)).context("the broker's configuration cannot be written")?;
+        fs::write(&config, configuration(&data, address))
+            .context("the broker's configuration cannot be written")?;
         let child = launch(&program, &config, &data, address).await?;
         let url = format!("nats://{address}");
         write_whole(&data.join("nats.url"), &format!("{url}\n"))?;
@@ -62,7 +68,14 @@ impl OwnBroker {
 }
 
 /// Starts the server again whenever it ends, until it is to stop.
-async fn keep(mut child: Child, program: PathBuf, config: PathBuf, data: PathBuf, address: SocketAddr, mut stop: watch::Receiver<bool>) {
+async fn keep(
+    mut child: Child,
+    program: PathBuf,
+    config: PathBuf,
+    data: PathBuf,
+    address: SocketAddr,
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
         let status = tokio::select! {
             status = child.wait() => Some(status),
@@ -88,8 +101,14 @@ async fn keep(mut child: Child, program: PathBuf, config: PathBuf, data: PathBuf
     }
 }
 
-async fn launch(program: &Path, config: &Path, data: &Path, address: SocketAddr) -> anyhow::Result<Child> {
-    let log = fs::File::create(data.join("nats.log")).context("the broker's log cannot be written")?;
+async fn launch(
+    program: &Path,
+    config: &Path,
+    data: &Path,
+    address: SocketAddr,
+) -> anyhow::Result<Child> {
+    let log =
+        fs::File::create(data.join("nats.log")).context("the broker's log cannot be written")?;
     let mut child = Command::new(program)
         .arg("-c")
         .arg(config)
@@ -108,11 +127,21 @@ async fn launch(program: &Path, config: &Path, data: &Path, address: SocketAddr)
     while !answers(address).await {
         if let Some(status) = child.try_wait()? {
             let log = fs::read_to_string(data.join("nats.log")).unwrap_or_default();
-            let last = log.lines().rev().find(|line| line.contains("[FTL]") || line.contains("[ERR]")).unwrap_or("no reason in its log");
-            bail!("the broker ended at once ({status}): {last}; see {}", data.join("nats.log").display());
+            let last = log
+                .lines()
+                .rev()
+                .find(|line| line.contains("[FTL]") || line.contains("[ERR]"))
+                .unwrap_or("no reason in its log");
+            bail!(
+                "the broker ended at once ({status}): {last}; see {}",
+                data.join("nats.log").display()
+            );
         }
         if Instant::now() > until {
-            bail!("the broker does not answer on {address}; see {}", data.join("nats.log").display());
+            bail!(
+                "the broker does not answer on {address}; see {}",
+                data.join("nats.log").display()
+            );
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -127,7 +156,10 @@ async fn answers(address: SocketAddr) -> bool {
         connection.read_exact(&mut greeting).await?;
         Ok::<_, std::io::Error>(&greeting == b"INFO")
     };
-    matches!(tokio::time::timeout(Duration::from_secs(1), greet).await, Ok(Ok(true)))
+    matches!(
+        tokio::time::timeout(Duration::from_secs(1), greet).await,
+        Ok(Ok(true))
+    )
 }
 
 /// The wanted address, or another port of it where that one is taken.
@@ -136,7 +168,9 @@ async fn free(wanted: SocketAddr) -> anyhow::Result<SocketAddr> {
         Ok(listener) => listener,
         Err(error) => {
             tracing::info!("{wanted} is taken ({error}): the broker gets a free port");
-            TcpListener::bind(SocketAddr::new(wanted.ip(), 0)).await.context("the broker finds no port")?
+            TcpListener::bind(SocketAddr::new(wanted.ip(), 0))
+                .await
+                .context("the broker finds no port")?
         }
     };
     Ok(listener.local_addr()?)
@@ -144,14 +178,21 @@ async fn free(wanted: SocketAddr) -> anyhow::Result<SocketAddr> {
 
 /// Stops the server that a killed program left behind in this folder.
 async fn stop_orphan(data: &Path) -> anyhow::Result<()> {
-    let Ok(text) = fs::read_to_string(data.join("nats.pid")) else { return Ok(()) };
-    let Some(pid) = text.trim().parse().ok().and_then(Pid::from_raw) else { return Ok(()) };
+    let Ok(text) = fs::read_to_string(data.join("nats.pid")) else {
+        return Ok(());
+    };
+    let Some(pid) = text.trim().parse().ok().and_then(Pid::from_raw) else {
+        return Ok(());
+    };
     // The pid may belong to somebody else by now: only a server with our configuration is ours.
     let ours = data.join("nats.conf");
     if !command_line(pid).is_some_and(|line| line.contains(&*ours.to_string_lossy())) {
         return Ok(());
     }
-    tracing::info!(pid = pid.as_raw_nonzero(), "stopping the broker that an earlier life left behind");
+    tracing::info!(
+        pid = pid.as_raw_nonzero(),
+        "stopping the broker that an earlier life left behind"
+    );
     let _ = kill_process(pid, Signal::TERM);
     let until = Instant::now() + WAIT;
     while command_line(pid).is_some_and(|line| line.contains(&*ours.to_string_lossy())) {
@@ -159,7 +200,10 @@ async fn stop_orphan(data: &Path) -> anyhow::Result<()> {
             let _ = kill_process(pid, Signal::KILL);
         }
         if Instant::now() > until + WAIT {
-            bail!("the broker with pid {} does not stop: stop it by hand", pid.as_raw_nonzero());
+            bail!(
+                "the broker with pid {} does not stop: stop it by hand",
+                pid.as_raw_nonzero()
+            );
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -173,12 +217,22 @@ fn command_line(pid: Pid) -> Option<String> {
         let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
         return Some(String::from_utf8_lossy(&line).replace('\0', " "));
     }
-    let output = std::process::Command::new("ps").args(["-p", &pid.to_string(), "-o", "command="]).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    let output = std::process::Command::new("ps")
+        .args(["-p", &pid.to_string(), "-o", "command="])
+        .output()
+        .ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 async fn end(child: &mut Child) {
-    if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw) {
+    if let Some(pid) = child
+        .id()
+        .and_then(|pid| i32::try_from(pid).ok())
+        .and_then(Pid::from_raw)
+    {
         let _ = kill_process(pid, Signal::TERM);
     }
     if tokio::time::timeout(WAIT, child.wait()).await.is_err() {
@@ -190,7 +244,9 @@ fn find(named: Option<&Path>) -> anyhow::Result<PathBuf> {
     if let Some(path) = named {
         return Ok(path.to_owned());
     }
-    let on_path = std::env::var_os("PATH").into_iter().flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
+    let on_path = std::env::var_os("PATH")
+        .into_iter()
+        .flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
     on_path
         .map(|folder| folder.join("nats-server"))
         .chain([PathBuf::from(".tools/bin/nats-server")])
@@ -213,5 +269,7 @@ fn configuration(data: &Path, address: SocketAddr) -> String {
 fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(".new");
-    fs::write(&draft, text).and_then(|()| fs::rename(&draft, path)).with_context(|| format!("{} cannot be written", path.display()))
+    fs::write(&draft, text)
+        .and_then(|()| fs::rename(&draft, path))
+        .with_context(|| format!("{} cannot be written", path.display()))
 }

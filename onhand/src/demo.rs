@@ -9,7 +9,11 @@ use node::{
 };
 use product_node::product::Product;
 
-const PRODUCTS: [(&str, i64, i64); 3] = [("Mug", 9_000, 100), ("Concert ticket", 79_000, 60), ("Notebook", 4_500, 1_000)];
+const PRODUCTS: [(&str, i64, i64); 3] = [
+    ("Mug", 9_000, 100),
+    ("Concert ticket", 79_000, 60),
+    ("Notebook", 4_500, 1_000),
+];
 
 /// Fills an empty catalogue once the service is ready, and tells where to look.
 pub(crate) async fn fill_and_tell(products: Service<Product>, address: SocketAddr, nats: String) {
@@ -31,7 +35,11 @@ async fn first_product(products: &Service<Product>) -> anyhow::Result<String> {
     let mut first = None;
     for (name, price, stock) in PRODUCTS {
         let price = Money::new(price).expect("a demo price is an amount");
-        let command = product::Command::Create(product::Create { name: name.to_owned(), price, stock });
+        let command = product::Command::Create(product::Create {
+            name: name.to_owned(),
+            price,
+            stock,
+        });
         let ask = Ask {
             target: Target::New { key: None },
             command,
@@ -48,7 +56,8 @@ async fn first_product(products: &Service<Product>) -> anyhow::Result<String> {
 }
 
 fn tell(address: SocketAddr, nats: &str, product: &str) {
-    let order = format!(r#"{{"buyerId":"u-001","items":[{{"productId":"{product}","quantity":3}}]}}"#);
+    let order =
+        format!(r#"{{"buyerId":"u-001","items":[{{"productId":"{product}","quantity":3}}]}}"#);
     println!(
         "\nOnhand listens on http://{address}\n\n\
          A first order:\n  curl -s http://{address}/orders -H 'content-type: application/json' -d '{order}'\n\n\

@@ -12,10 +12,20 @@ use crate::{broker::OwnBroker, demo};
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Where it listens; port 0 takes any free one
-    #[arg(long, env = "ONHAND_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        env = "ONHAND_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_name = "ADDRESS"
+    )]
     listen: SocketAddr,
     /// Where its own broker listens; another port where that one is taken
-    #[arg(long, env = "ONHAND_NATS_LISTEN", default_value = "127.0.0.1:4222", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        env = "ONHAND_NATS_LISTEN",
+        default_value = "127.0.0.1:4222",
+        value_name = "ADDRESS"
+    )]
     nats_listen: SocketAddr,
     /// The nats-server that is started [default: on the PATH, else .tools/bin/nats-server]
     #[arg(long, env = "ONHAND_NATS_SERVER", value_name = "FILE")]
@@ -38,7 +48,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     common.prepare()?;
     let own = match &common.broker.nats_url {
         Some(_) => None,
-        None => Some(OwnBroker::start(&common.data, args.nats_listen, args.nats_server.as_deref()).await?),
+        None => Some(
+            OwnBroker::start(&common.data, args.nats_listen, args.nats_server.as_deref()).await?,
+        ),
     };
     let url = match (&common.broker.nats_url, &own) {
         (Some(url), _) => url.clone(),
@@ -55,14 +67,27 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 async fn serve(args: &Args, url: &str, metrics: telemetry::PrometheusHandle) -> anyhow::Result<()> {
     let common = &args.common;
-    let bus = common.broker.connect(url, "onhand", common.partitions, &Name::ALL).await?;
+    let bus = common
+        .broker
+        .connect(url, "onhand", common.partitions, &Name::ALL)
+        .await?;
     let host = common.host(bus);
     let products = product_node::settings::service(host.clone(), common, &args.products)?;
     let orders = order_node::settings::service(host, common, &args.orders)?;
-    let process = Process { name: "onhand", title: "Onhand", listen: args.listen, common, metrics, stop: watch::Sender::new(false) };
+    let process = Process {
+        name: "onhand",
+        title: "Onhand",
+        listen: args.listen,
+        common,
+        metrics,
+        stop: watch::Sender::new(false),
+    };
     let parts = vec![
         process.part(&products, product_node::rest::router(products.clone())),
-        process.part(&orders, order_node::rest::router(orders.clone(), &args.orders)),
+        process.part(
+            &orders,
+            order_node::rest::router(orders.clone(), &args.orders),
+        ),
     ];
     let (demo, url) = (args.demo, url.to_owned());
     let announce = move |address: SocketAddr| {
@@ -71,6 +96,8 @@ async fn serve(args: &Args, url: &str, metrics: telemetry::PrometheusHandle) -> 
             tokio::spawn(demo::fill_and_tell(products, address, url));
         }
     };
-    process.serve(parts, std::future::pending(), announce).await?;
+    process
+        .serve(parts, std::future::pending(), announce)
+        .await?;
     Ok(())
 }
