@@ -1,9 +1,9 @@
 //! Dead letters: what cannot be understood or carried out, kept with the reason.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, sync::Mutex, time::Duration};
 
 use bytes::Bytes;
-use messages::{Partition, Service, Subject};
+use messages::{EntityId, Partition, RequestId, Service, Subject};
 
 use crate::bus::{Bus, Outbound, publish};
 
@@ -12,10 +12,43 @@ pub(super) struct DeadLetter {
     pub(super) service: Service,
     pub(super) partition: Partition,
     pub(super) sequence: u64,
-    /// The place within its message, counted from 0.
-    pub(super) index: usize,
+    /// What tells it from others of its message.
+    pub(super) part: String,
     pub(super) reason: String,
     pub(super) payload: Bytes,
+}
+
+/// Envelopes that the database refused, until the position is behind their messages: when their
+/// message is read again they are passed over, so that what stands beside them is done.
+#[derive(Default)]
+pub(super) struct Aside(Mutex<BTreeSet<(Partition, u64, EntityId, RequestId)>>);
+
+impl Aside {
+    pub(super) fn put(&self, partition: Partition, sequence: u64, to: &EntityId, id: &RequestId) {
+        self.lock()
+            .insert((partition, sequence, to.clone(), id.clone()));
+    }
+
+    pub(super) fn has(
+        &self,
+        partition: Partition,
+        sequence: u64,
+        to: &EntityId,
+        id: &RequestId,
+    ) -> bool {
+        let aside = self.lock();
+        !aside.is_empty() && aside.contains(&(partition, sequence, to.clone(), id.clone()))
+    }
+
+    /// Forgets what the position is behind.
+    pub(super) fn passed(&self, partition: Partition, position: u64) {
+        self.lock()
+            .retain(|(of, sequence, ..)| *of != partition || *sequence > position);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<(Partition, u64, EntityId, RequestId)>> {
+        self.0.lock().expect("no panic while it is locked")
+    }
 }
 
 /// Puts a letter aside; returns only when the stream has it, since only then may its position be
@@ -31,7 +64,7 @@ pub(super) async fn bury(bus: &dyn Bus, letter: DeadLetter) {
             "dead/{}/{}/{}",
             letter.service.inbox(),
             letter.sequence,
-            letter.index
+            letter.part
         ),
         headers: vec![
             ("Onhand-Reason", letter.reason.replace(['\r', '\n'], " ")),

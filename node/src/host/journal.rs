@@ -15,7 +15,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     Limits,
-    dead::{self, DeadLetter},
+    dead::{self, Aside, DeadLetter},
     job::{Answered, Decision, Route},
     lane::{Lanes, Letter},
     progress::Progress,
@@ -53,6 +53,7 @@ pub(super) struct Journal<E: Entity> {
     pub(super) decisions: mpsc::UnboundedReceiver<Decision<E>>,
     pub(super) numbers: BTreeMap<Partition, i64>,
     pub(super) progress: Arc<Mutex<Progress>>,
+    pub(super) aside: Arc<Aside>,
     pub(super) lanes: Arc<Lanes>,
     pub(super) schedule: Arc<Schedule<E>>,
     pub(super) telling: Arc<Telling>,
@@ -172,10 +173,7 @@ impl<E: Entity> Journal<E> {
         decisions: &mut Vec<Decision<E>>,
         positions: &[PositionWrite],
     ) {
-        for write in positions {
-            self.committed
-                .insert(write.partition, write.position.sequence);
-        }
+        self.passed(positions);
         for touched in turn.touched.values() {
             touched.slot.committed(touched.version);
         }
@@ -192,6 +190,20 @@ impl<E: Entity> Journal<E> {
             metrics::counter!(names::EVENTS, "kind" => *kind).increment(1);
         }
         self.telling.tell(turn.told);
+        self.let_held_go();
+    }
+
+    /// These positions are committed.
+    fn passed(&mut self, positions: &[PositionWrite]) {
+        for write in positions {
+            let (partition, sequence) = (write.partition, write.position.sequence);
+            self.committed.insert(partition, sequence);
+            self.aside.passed(partition, sequence);
+        }
+    }
+
+    /// Lets the answers go whose positions are committed.
+    fn let_held_go(&mut self) {
         for (partition, held) in &mut self.held {
             let committed = self.committed.get(partition).copied().unwrap_or(0);
             while held
@@ -282,6 +294,9 @@ impl<E: Entity> Journal<E> {
                 positions,
                 ..crate::store::Batch::default()
             };
+            let job = &decision.job;
+            self.aside
+                .put(job.partition, sequence, &job.entity, &job.request_id);
             if let Err(error) = self.writer.commit(&batch).await {
                 return End::Fault(error.to_string());
             }
@@ -317,7 +332,7 @@ impl<E: Entity> Journal<E> {
             service: E::SERVICE,
             partition: job.partition,
             sequence,
-            index: 0,
+            part: format!("{}/{}", job.request_id, job.entity),
             reason,
             payload,
         };
@@ -349,9 +364,12 @@ impl<E: Entity> Journal<E> {
         }
     }
 
-    /// Keeps how far events have been told, where no other commit has taken it along.
+    /// Keeps how far the stream has been decided and events have been told, where no other commit
+    /// has taken it along.
     async fn commit_marks(&mut self) -> Result<(), End> {
-        let positions = self.telling.marks();
+        let moved = self.lock_progress().moved();
+        let mut positions = moved.clone();
+        positions.extend(self.telling.marks());
         let batch = crate::store::Batch {
             positions,
             ..crate::store::Batch::default()
@@ -364,7 +382,12 @@ impl<E: Entity> Journal<E> {
             }
         };
         match tokio::time::timeout(self.limits.commit_wait(), work).await {
-            Ok(result) => result.map_err(|error| End::Fault(error.to_string())),
+            Ok(Ok(())) => {
+                self.passed(&moved);
+                self.let_held_go();
+                Ok(())
+            }
+            Ok(Err(error)) => Err(End::Fault(error.to_string())),
             Err(_) => Err(End::Fault("the database does not answer".into())),
         }
     }

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::{
     Limits,
-    dead::{self, DeadLetter},
+    dead::{self, Aside, DeadLetter},
     job::{Job, Route},
     progress::Progress,
     schedule::Schedule,
@@ -32,6 +32,7 @@ pub(super) struct StreamReader<E: Entity> {
     pub(super) places: Arc<Semaphore>,
     pub(super) progress: Arc<Mutex<Progress>>,
     pub(super) schedule: Arc<Schedule<E>>,
+    pub(super) aside: Arc<Aside>,
     pub(super) limits: Limits,
     pub(super) partitions: u16,
     pub(super) standings: BTreeMap<Partition, Standing>,
@@ -228,6 +229,11 @@ impl<E: Entity> StreamReader<E> {
         for (index, piece) in pieces.into_iter().enumerate() {
             match self.understand(partition, piece) {
                 Ok(envelope) => {
+                    let (to, id) = (&envelope.entity, &envelope.request_id);
+                    if self.aside.has(partition, delivery.sequence, to, id) {
+                        self.decided(partition, delivery.sequence);
+                        continue;
+                    }
                     let permit = Arc::clone(&self.places)
                         .acquire_owned()
                         .await
@@ -269,17 +275,21 @@ impl<E: Entity> StreamReader<E> {
                 service: E::SERVICE,
                 partition,
                 sequence: delivery.sequence,
-                index,
+                part: index.to_string(),
                 reason: error,
                 payload,
             };
             dead::bury(&*self.bus, letter).await;
-            self.progress
-                .lock()
-                .expect("no panic while the progress is locked")
-                .decided(partition, delivery.sequence);
+            self.decided(partition, delivery.sequence);
         }
         Ok(())
+    }
+
+    fn decided(&self, partition: Partition, sequence: u64) {
+        self.progress
+            .lock()
+            .expect("no panic while the progress is locked")
+            .decided(partition, sequence);
     }
 
     #[expect(

@@ -20,6 +20,7 @@ use tokio::{
 
 use super::{
     Limits, asking,
+    dead::Aside,
     intake::draw,
     job::{Answer, Job, Route},
     journal::End,
@@ -131,6 +132,7 @@ struct Inner<E: Entity> {
     store: Arc<dyn Store>,
     database: Option<Database>,
     live: watch::Sender<Option<Arc<Live<E>>>>,
+    aside: Arc<Aside>,
     closed: AtomicBool,
 }
 
@@ -147,6 +149,7 @@ impl<E: Entity> Service<E> {
             store,
             database,
             live: watch::Sender::new(None),
+            aside: Arc::default(),
             closed: AtomicBool::new(false),
         }))
     }
@@ -157,6 +160,11 @@ impl<E: Entity> Service<E> {
 
     pub(super) fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.0.store)
+    }
+
+    /// What the database refused in one session, and the next passes over.
+    pub(super) fn aside(&self) -> Arc<Aside> {
+        Arc::clone(&self.0.aside)
     }
 
     pub(super) fn set_live(&self, live: Option<Arc<Live<E>>>) {

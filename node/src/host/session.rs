@@ -186,6 +186,7 @@ impl<E: Entity> Session<E> {
                 })
                 .collect(),
             progress: Arc::clone(&progress),
+            aside: service.aside(),
             lanes: Arc::clone(&lanes),
             schedule: Arc::clone(&schedule),
             telling: Arc::clone(&telling),
@@ -217,6 +218,7 @@ impl<E: Entity> Session<E> {
             places: Arc::clone(&places),
             progress,
             schedule: Arc::clone(&schedule),
+            aside: service.aside(),
             limits: host.limits.clone(),
             partitions: host.partitions,
             standings: standings.clone(),
