@@ -10,6 +10,7 @@ pub mod client;
 pub mod files;
 pub mod hand;
 pub mod load;
+pub mod model;
 pub mod nats;
 pub mod node;
 pub mod place;

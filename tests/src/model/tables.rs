@@ -1,0 +1,153 @@
+//! What a database holds: the tables, and the rules by which they take a batch or refuse it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ::node::{
+    store::{
+        Batch, CommitError, Creation, LedgerRow, Mark, Position, RequestKey, Standing, StateRead,
+    },
+    table::Row,
+};
+use messages::{EntityId, Partition};
+
+/// The tables of one service.
+#[derive(Clone, Debug, Default)]
+pub struct Tables {
+    /// The ledger, by partition and number.
+    pub ledger: BTreeMap<(Partition, i64), LedgerRow>,
+    /// The states.
+    pub states: BTreeMap<EntityId, Kept>,
+    /// The keys of creations.
+    pub creations: BTreeMap<(String, String), Creation>,
+    /// The positions, each with its number.
+    pub positions: BTreeMap<(Mark, Partition), (Position, i64)>,
+    requests: BTreeMap<RequestKey, (Partition, i64)>,
+    versions: BTreeSet<(EntityId, i64)>,
+}
+
+/// The state of an entity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its partition.
+    pub partition: Partition,
+    /// Its version.
+    pub version: i64,
+    /// Whether it owes something.
+    pub owing: bool,
+    /// Its columns and lines.
+    pub row: Row,
+}
+
+impl Tables {
+    /// Writes a batch whole, or nothing of it.
+    pub(super) fn write(&mut self, batch: &Batch) -> Result<(), CommitError> {
+        self.check(batch)?;
+        for write in &batch.states {
+            let kept = Kept {
+                partition: write.partition,
+                version: write.version,
+                owing: write.owing,
+                row: write.row.clone(),
+            };
+            self.states.insert(write.entity.clone(), kept);
+        }
+        for row in &batch.ledger {
+            let place = (row.partition, row.number);
+            self.requests.insert(request(row), place);
+            self.versions.insert((row.entity.clone(), row.version));
+            self.ledger.insert(place, row.clone());
+        }
+        for creation in &batch.creations {
+            self.creations.insert(key(creation), creation.clone());
+        }
+        for write in &batch.positions {
+            let place = (write.mark, write.partition);
+            self.positions
+                .insert(place, (write.position.clone(), write.number));
+        }
+        Ok(())
+    }
+
+    fn check(&self, batch: &Batch) -> Result<(), CommitError> {
+        for write in &batch.states {
+            let version = self
+                .states
+                .get(&write.entity)
+                .map_or(0, |kept| kept.version);
+            if write.expected != version {
+                let entity = &write.entity;
+                return Err(match write.expected {
+                    0 => CommitError::Refused(format!("{entity} is there already")),
+                    other => CommitError::Stale(format!("{entity}: {other} is now {version}")),
+                });
+            }
+        }
+        let (mut places, mut requests, mut versions) =
+            (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for row in &batch.ledger {
+            let place = (row.partition, row.number);
+            let version = (row.entity.clone(), row.version);
+            let known = self.ledger.contains_key(&place)
+                || self.requests.contains_key(&request(row))
+                || self.versions.contains(&version);
+            let new =
+                places.insert(place) && requests.insert(request(row)) && versions.insert(version);
+            if known || !new {
+                return Err(CommitError::Refused(format!(
+                    "not unique: {} {} {}",
+                    row.entity, row.version, row.request_id
+                )));
+            }
+        }
+        let mut keys = BTreeSet::new();
+        for creation in &batch.creations {
+            if self.creations.contains_key(&key(creation)) || !keys.insert(key(creation)) {
+                return Err(CommitError::Refused(format!(
+                    "not unique: {}",
+                    creation.key
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The ledger row of a request.
+    pub fn row(&self, request: &RequestKey) -> Option<&LedgerRow> {
+        self.requests
+            .get(request)
+            .and_then(|place| self.ledger.get(place))
+    }
+
+    /// The state of an entity.
+    pub fn state(&self, entity: &EntityId) -> Option<StateRead> {
+        self.states.get(entity).map(|kept| StateRead {
+            entity: entity.clone(),
+            version: kept.version,
+            row: kept.row.clone(),
+        })
+    }
+
+    /// Where a partition stands.
+    pub fn standing(&self, partition: Partition) -> Standing {
+        let position = |mark| self.positions.get(&(mark, partition)).cloned();
+        Standing {
+            number: self.numbers(partition).next_back().unwrap_or(0),
+            inbox: position(Mark::Inbox).map(|(position, _)| position),
+            events: position(Mark::Events).map(|(position, number)| (number, position)),
+        }
+    }
+
+    fn numbers(&self, partition: Partition) -> impl DoubleEndedIterator<Item = i64> {
+        self.ledger
+            .range((partition, i64::MIN)..=(partition, i64::MAX))
+            .map(|((_, number), _)| *number)
+    }
+}
+
+fn request(row: &LedgerRow) -> RequestKey {
+    (row.entity.clone(), row.origin, row.request_id.clone())
+}
+
+fn key(creation: &Creation) -> (String, String) {
+    (creation.call.clone(), creation.key.clone())
+}

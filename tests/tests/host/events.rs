@@ -1,0 +1,122 @@
+//! Events, told from the ledger.
+
+use std::collections::BTreeMap;
+
+use messages::{EntityId, Event, event, order::Status, wire};
+use node::entity::Entity;
+use onhand_tests::model::{Disk, Fate};
+use order_node::order::Order;
+use product_node::product::Product;
+use serde_json::Value;
+
+use crate::{
+    goods::{pass, until},
+    shop::{Shop, ids},
+};
+
+const EVENTS: &str = "EVENTS";
+
+#[tokio::test(start_paused = true)]
+async fn every_event_is_told_once_under_its_id_in_the_order_of_the_ledger() {
+    let shop = Shop::open();
+    let products = [shop.goods.product(2).await, shop.goods.product(9).await];
+    let orders = trade(&shop, &products).await;
+    shop.cancel(&orders[0]).await.unwrap().unwrap();
+    shop.rest(&orders[..1], Status::Cancelled).await;
+    pass(20).await;
+
+    assert_eq!(told(&shop), due(&shop));
+    assert!(due(&shop).values().map(Vec::len).sum::<usize>() > 20);
+    let messages = shop.goods.stage.broker.messages(EVENTS);
+    for message in messages {
+        let event: Event<Value> = wire::from_slice(&message.payload).unwrap();
+        assert_eq!(message.subject, format!("event.{}", event.kind));
+        assert!(message.headers.contains(&("Nats-Msg-Id".into(), event.id)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_that_the_broker_forgot_are_told_again_in_the_same_order() {
+    for everything in [true, false] {
+        let shop = Shop::open();
+        let products = [shop.goods.product(2).await, shop.goods.product(9).await];
+        trade(&shop, &products).await;
+        until("all is told", || told(&shop) == due(&shop)).await;
+        pass(5).await;
+
+        let broker = shop.goods.stage.broker.clone();
+        let hurt = || {
+            if everything {
+                broker.lose_everything()
+            } else {
+                broker.lose_tail(EVENTS, 7)
+            }
+        };
+        shop.while_away(hurt).await;
+
+        until("all is told again", || told(&shop) == due(&shop)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_that_were_not_told_when_the_process_died_are_told_by_the_next() {
+    let shop = Shop::open();
+    let mug = shop.goods.product(9).await;
+    shop.goods.stage.broker.judge(|message| {
+        if message.subject.starts_with("event.order") {
+            Fate::Refuse
+        } else {
+            Fate::Keep
+        }
+    });
+    let orders = [shop.order(&mug).await, shop.order(&mug).await];
+    shop.rest(&orders, Status::Confirmed).await;
+
+    let shop = shop.start_orders_again();
+    shop.goods.stage.broker.be_kind();
+    until("all is told", || told(&shop) == due(&shop)).await;
+}
+
+/// Orders of which some are refused.
+async fn trade(shop: &Shop, products: &[EntityId; 2]) -> Vec<EntityId> {
+    let mut orders = Vec::new();
+    for _ in 0..4 {
+        for product in products {
+            orders.push(shop.order(product).await);
+        }
+    }
+    let done = |order| shop.committed(order).status != Status::Pending;
+    until("all are done", || orders.iter().all(done)).await;
+    orders
+}
+
+/// The ids of the events in the stream, by service and partition, in their order.
+fn told(shop: &Shop) -> BTreeMap<String, Vec<String>> {
+    let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for id in ids(&shop.goods, EVENTS) {
+        let (source, _) = id.rsplit_once('-').unwrap();
+        told.entry(source.to_owned()).or_default().push(id);
+    }
+    told
+}
+
+/// The ids of the events that the ledgers hold.
+fn due(shop: &Shop) -> BTreeMap<String, Vec<String>> {
+    let mut due = due_of::<Product>(&shop.goods.disk);
+    due.extend(due_of::<Order>(&shop.disk));
+    due
+}
+
+fn due_of<E: Entity>(disk: &Disk) -> BTreeMap<String, Vec<String>> {
+    let mut due: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for ((partition, number), row) in &disk.tables().ledger {
+        let change = serde_json::from_str::<E::Change>(&row.body).unwrap();
+        if E::event(&row.entity, &change).is_some() {
+            let ids = due
+                .entry(format!("{}-{partition}", E::SERVICE))
+                .or_default();
+            ids.push(event::id(E::SERVICE, *partition, *number));
+        }
+    }
+    due
+}

@@ -1,0 +1,24 @@
+//! The real host with real products and orders, on a broker and a database in memory: what must
+//! hold whatever those two do, each at the moment that matters.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that is wrong about its own ground fails where it stands"
+)]
+
+mod bad_messages;
+mod creations;
+mod durability;
+mod events;
+mod goods;
+mod limits;
+mod losses;
+mod owners;
+mod panics;
+mod refused;
+mod repeats;
+mod resends;
+mod residents;
+mod shop;
+mod toy;
+mod unknown;
