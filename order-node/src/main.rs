@@ -53,10 +53,10 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let metrics = telemetry::init(&common.log, common.log_format)?;
     common.prepare()?;
     let url = common.broker.nats_url.as_deref().unwrap_or(NATS_URL);
-    let services = [Name::Order];
+    // Whoever publishes on a stream makes it, whichever node starts first.
     let bus = common
         .broker
-        .connect(url, "order-node", common.partitions, &services)
+        .connect(url, "order-node", common.partitions, &Name::ALL)
         .await?;
     let service = settings::service(common.host(bus), common, &args.settings)?;
     let api = rest::router(service.clone(), &args.settings);

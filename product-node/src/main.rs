@@ -53,10 +53,10 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let metrics = telemetry::init(&common.log, common.log_format)?;
     common.prepare()?;
     let url = common.broker.nats_url.as_deref().unwrap_or(NATS_URL);
-    let services = [Name::Product];
+    // Whoever publishes on a stream makes it, whichever node starts first.
     let bus = common
         .broker
-        .connect(url, "product-node", common.partitions, &services)
+        .connect(url, "product-node", common.partitions, &Name::ALL)
         .await?;
     let service = settings::service(common.host(bus), common, &args.settings)?;
     let api = rest::router(service.clone());

@@ -14,6 +14,9 @@ use tokio::sync::mpsc;
 
 use crate::bus::{Bus, Outbound, publish};
 
+/// How long the broker is left alone between two tries, at most.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
 /// How often an envelope left this process, and whether it waits to.
 #[derive(Default)]
 pub(super) struct Sent {
@@ -195,13 +198,18 @@ async fn deliver(
     loop {
         match publish(bus, message.clone()).await {
             Ok(_) => return true,
-            Err(error) => tracing::debug!(%subject, %error, "not acknowledged, publishing again"),
+            Err(error) if pause < PAUSE_MAX => {
+                tracing::debug!(%subject, %error, "not acknowledged, publishing again");
+            }
+            Err(error) => {
+                tracing::warn!(%subject, %error, "still not acknowledged, publishing again")
+            }
         }
         if lane.is_closed() {
             return false;
         }
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(2));
+        pause = (pause * 2).min(PAUSE_MAX);
         // The broker may have taken it and then lost what it knows of its id: from now on a
         // second copy must be reckoned with.
         for letter in letters {
