@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EntityId, Partition, Service, Timestamp};
+use crate::{EntityId, Partition, Service, Timestamp, wire};
 
 /// One event, as it travels on `event.<kind>`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,18 @@ pub struct Event<B> {
     pub at: Timestamp,
     /// What happened, in full.
     pub body: B,
+}
+
+impl Event<()> {
+    /// The message of this event with a body that is MessagePack already.
+    pub fn with_body(&self, body: &[u8]) -> Vec<u8> {
+        let mut bytes = wire::to_vec(self);
+        // The body comes last, and an empty one is one byte: nil.
+        let nil = bytes.pop();
+        debug_assert_eq!(nil, Some(0xc0), "the body comes last");
+        bytes.extend_from_slice(body);
+        bytes
+    }
 }
 
 /// The id of the event that a ledger row tells.

@@ -139,8 +139,9 @@ pub trait Entity: Clone + Send + Sync + Sized + 'static {
     /// What the ledger says of a change in its typed columns.
     fn record(change: &Self::Change) -> Record;
 
-    /// What everybody is told of a change to the entity `id`: the event's kind and its body.
-    fn event(id: &EntityId, change: &Self::Change) -> Option<(&'static str, serde_json::Value)>;
+    /// What everybody is told of a change to the entity `id`: the event's kind, and its body as
+    /// MessagePack.
+    fn event(id: &EntityId, change: &Self::Change) -> Option<(&'static str, Vec<u8>)>;
 
     /// What this state still owes the outside world. The host keeps the schedule: sent after the
     /// commit, and again until a change settles it. Recovery is: load, then `owes`.

@@ -23,6 +23,10 @@ use crate::{
     seams::SystemIds,
 };
 
+/// The allocator of every program: most of what a command takes are small, short-lived pieces.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A service of a process: its calls, and its life.
 pub struct Part {
     api: OpenApiRouter,

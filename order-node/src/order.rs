@@ -105,7 +105,7 @@ impl Entity for Order {
         change.record()
     }
 
-    fn event(_: &EntityId, change: &Change) -> Option<(&'static str, serde_json::Value)> {
+    fn event(_: &EntityId, change: &Change) -> Option<(&'static str, Vec<u8>)> {
         change.event()
     }
 

@@ -175,7 +175,7 @@ impl Entity for Product {
         change.record()
     }
 
-    fn event(id: &EntityId, change: &Change) -> Option<(&'static str, serde_json::Value)> {
+    fn event(id: &EntityId, change: &Change) -> Option<(&'static str, Vec<u8>)> {
         change.event(id)
     }
 

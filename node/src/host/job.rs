@@ -122,7 +122,7 @@ pub(super) struct Work<E: Entity> {
 /// One change that was decided.
 pub(super) struct Effect {
     pub(super) row: LedgerRow,
-    pub(super) event: Option<(&'static str, serde_json::Value)>,
+    pub(super) event: Option<(&'static str, Vec<u8>)>,
 }
 
 /// What became of a command: changes, none or some, and an answer that waits for their commit.

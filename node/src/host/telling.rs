@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use messages::{Event, Partition, event, subject, wire};
+use messages::{Event, Partition, event, subject};
 use tokio::sync::mpsc;
 
 use super::{Limits, turn::Told};
@@ -312,15 +312,16 @@ impl<E: Entity> Teller<E> {
                 let ack = match row.event {
                     Some((kind, body)) => {
                         let id = event::id(E::SERVICE, row.partition, row.number);
-                        let payload = wire::to_vec(&Event {
+                        let event = Event {
                             v: 1,
                             kind: kind.to_owned(),
                             id: id.clone(),
                             entity: row.entity,
                             version: row.version,
                             at: row.at,
-                            body,
-                        });
+                            body: (),
+                        };
+                        let payload = event.with_body(&body);
                         let message = Outbound {
                             subject: subject::event(kind),
                             id,

@@ -30,7 +30,7 @@ pub(super) struct Told {
     pub(super) entity: EntityId,
     pub(super) version: i64,
     pub(super) at: Timestamp,
-    pub(super) event: Option<(&'static str, serde_json::Value)>,
+    pub(super) event: Option<(&'static str, Vec<u8>)>,
 }
 
 /// A batch, and what is to be done when it is committed.

@@ -407,6 +407,10 @@ pub(super) fn sqlite_options(path: &std::path::Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(CONNECT_WAIT)
         .statement_cache_capacity(STATEMENTS_MAX)
+        // What a statement of many rows would undo is kept in memory, not in a file.
+        .pragma("temp_store", "memory")
+        .pragma("cache_size", "-65536")
+        .pragma("wal_autocheckpoint", "4000")
 }
 
 /// How PostgreSQL is reached: a peer that is gone is noticed within seconds.

@@ -5,6 +5,7 @@
 use messages::{
     Money, OrderId, ProductId, Quantity, Refusal, RequestId, Timestamp, UserId,
     order::{StepFailed, View},
+    wire::to_vec,
 };
 use node::entity::Record;
 use serde::{Deserialize, Serialize};
@@ -178,7 +179,7 @@ impl Change {
         }
     }
 
-    pub(super) fn event(&self) -> Option<(&'static str, serde_json::Value)> {
+    pub(super) fn event(&self) -> Option<(&'static str, Vec<u8>)> {
         let (kind, order) = match &self.what {
             What::Placed { order, .. } | What::Retried { order, .. } => {
                 ("order.created.pending", order)
@@ -201,7 +202,7 @@ impl Change {
                     quantity: *quantity,
                     refusal: refusal.clone(),
                 };
-                return Some((plan::step(step)?.refused, json(&failed)));
+                return Some((plan::step(step)?.refused, to_vec(&failed)));
             }
             What::Reserved { .. }
             | What::AcceptedLate { .. }
@@ -211,10 +212,6 @@ impl Change {
             | What::StrayAccepted { .. }
             | What::StrayReleased { .. } => return None,
         };
-        Some((kind, json(order)))
+        Some((kind, to_vec(order)))
     }
-}
-
-fn json(body: &impl Serialize) -> serde_json::Value {
-    serde_json::to_value(body).expect("text and integers are JSON")
 }

@@ -146,7 +146,7 @@ impl Change {
         }
     }
 
-    pub(super) fn event(&self, id: &EntityId) -> Option<(&'static str, serde_json::Value)> {
+    pub(super) fn event(&self, id: &EntityId) -> Option<(&'static str, Vec<u8>)> {
         let (kind, order_id, request_id, quantity, stock) = match self {
             Self::Reserved {
                 order_id,
@@ -174,7 +174,6 @@ impl Change {
             quantity: quantity.get().into(),
             balance: *stock,
         };
-        let body = serde_json::to_value(moved).expect("text and integers are JSON");
-        Some((kind, body))
+        Some((kind, messages::wire::to_vec(&moved)))
     }
 }

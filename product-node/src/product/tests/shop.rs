@@ -127,7 +127,11 @@ impl Shop {
     }
 
     pub(super) fn events(&self) -> Vec<(&'static str, serde_json::Value)> {
-        let told = |(_, change): &(_, Change)| Product::event(&self.product.id, change);
+        let told = |(_, change): &(_, Change)| {
+            let (kind, body) = Product::event(&self.product.id, change)?;
+            let body = messages::wire::from_slice(&body).expect("a body is MessagePack");
+            Some((kind, body))
+        };
         self.ledger.values().filter_map(told).collect()
     }
 
