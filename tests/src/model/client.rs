@@ -85,7 +85,7 @@ impl Bus for Client {
         self.round_trip().await?;
         let state = self.broker.lock();
         let stream = state.streams.get(stream);
-        stream.map(|s| s.state()).ok_or_else(no_stream)
+        Ok(stream.ok_or_else(no_stream)?.state())
     }
 
     async fn message(&self, stream: &str, sequence: u64) -> Result<Option<Delivery>, BusFault> {

@@ -45,26 +45,25 @@ async fn no_answer_leaves_before_the_commit_of_what_it_rests_on() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_rests_on_what_is_never_committed_is_never_given() {
     let goods = Goods::open();
-    let mug = goods.product(1).await;
+    let (mug, cup) = (goods.product(1).await, goods.product(1).await);
     goods.disk.hold_commits();
-    let taken = goods.ask(&mug, "first", adjust(-1));
+    let before = goods.ask(&cup, "before", adjust(-1));
     until("a commit waits", || goods.disk.commits_held() == 1).await;
-    let other = goods.ask(&mug, "second", adjust(-1));
+    // These two are decided meanwhile, and share the next commit.
+    let taken = goods.ask(&mug, "first", adjust(-1));
+    let refusal = goods.ask(&mug, "second", adjust(-1));
     pass(1).await;
 
-    // The first effect is lost with its commit, and comes again only behind the second.
+    // The first effect is lost with that commit, and nobody asks for it again.
     taken.abort();
-    let mut broken = false;
-    goods.disk.judge(move |_| {
-        if std::mem::replace(&mut broken, true) {
-            Verdict::Write
-        } else {
-            Verdict::BreakBefore
-        }
-    });
+    let mut verdicts = vec![Verdict::BreakBefore, Verdict::Write];
+    goods
+        .disk
+        .judge(move |_| verdicts.pop().unwrap_or(Verdict::Write));
     goods.disk.let_commits_go();
 
-    assert_eq!(left(other.await.unwrap()), 0);
+    assert_eq!(left(before.await.unwrap()), 0);
+    assert_eq!(left(refusal.await.unwrap()), 0, "so there was one left");
     assert_eq!(goods.ledger(&mug), ["second"]);
 }
 

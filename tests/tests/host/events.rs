@@ -47,9 +47,9 @@ async fn events_that_the_broker_forgot_are_told_again_in_the_same_order() {
         let broker = shop.goods.stage.broker.clone();
         let hurt = || {
             if everything {
-                broker.lose_everything()
+                broker.lose_everything();
             } else {
-                broker.lose_tail(EVENTS, 7)
+                broker.lose_tail(EVENTS, 7);
             }
         };
         shop.while_away(hurt).await;

@@ -22,3 +22,4 @@ mod residents;
 mod shop;
 mod toy;
 mod unknown;
+mod waiting;

@@ -19,6 +19,9 @@ use crate::goods::{Goods, until};
 /// The number of partitions of both services.
 pub(crate) const PARTITIONS: u16 = 4;
 
+/// What becomes of an ask.
+pub(crate) type Asked = JoinHandle<Result<Reply, Unavailable>>;
+
 /// A shop: products, and orders of them.
 pub(crate) struct Shop {
     pub(crate) goods: Goods,
@@ -48,6 +51,12 @@ impl Shop {
 
     /// Orders one piece, with an hour to get it, and answers with the order as it was placed.
     pub(crate) async fn order(&self, product: &EntityId) -> EntityId {
+        let placed = self.place(product, None).await.unwrap();
+        placed.unwrap().order.id.entity()
+    }
+
+    /// Orders one piece, and goes on; the answer may wait until the order is at rest.
+    pub(crate) fn place(&self, product: &EntityId, settle: Option<Duration>) -> Asked {
         let place = Command::Place(Place {
             buyer_id: "u-1".parse().unwrap(),
             items: vec![Item {
@@ -56,22 +65,21 @@ impl Shop {
             }],
             deadline_ms: 3_600_000,
         });
-        let placed = self.ask(Target::New { key: None }, place).await.unwrap();
-        placed.unwrap().order.id.entity()
+        self.ask(Target::New { key: None }, place, settle)
     }
 
-    pub(crate) fn cancel(&self, order: &EntityId) -> JoinHandle<Result<Reply, Unavailable>> {
-        self.ask(Target::Entity(order.clone()), Command::Cancel)
+    pub(crate) fn cancel(&self, order: &EntityId) -> Asked {
+        self.ask(Target::Entity(order.clone()), Command::Cancel, None)
     }
 
-    fn ask(&self, target: Target, command: Command) -> JoinHandle<Result<Reply, Unavailable>> {
+    fn ask(&self, target: Target, command: Command, settle: Option<Duration>) -> Asked {
         let service = self.process.service.clone();
         let ask = Ask {
             target,
             command,
             request_id: None::<RequestId>,
             origin: Origin::Client,
-            settle: None,
+            settle,
             traceparent: None,
         };
         tokio::spawn(async move { service.ask(ask).await.map(|answer| answer.unwrap()) })

@@ -84,7 +84,7 @@ impl Entity for Toy {
         }
     }
 
-    fn event(_: &EntityId, _: &Pressed) -> Option<(&'static str, serde_json::Value)> {
+    fn event(_: &EntityId, _: &Pressed) -> Option<(&'static str, Vec<u8>)> {
         None
     }
 
