@@ -29,7 +29,7 @@ pub struct Common {
         reason = "clap would take it for the help of the whole program"
     )]
     pub broker: Broker,
-    /// What is logged: a level, or targets with levels, such as `info,onhand_node=debug`
+    /// What is logged: a level, or targets with levels, such as `info,node=debug`
     #[arg(
         long,
         env = "ONHAND_LOG",

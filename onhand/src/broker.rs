@@ -13,7 +13,10 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    fs::{FlockOperation, flock},
+    process::{Pid, Signal, kill_process},
+};
 use tokio::{
     io::AsyncReadExt as _,
     net::{TcpListener, TcpStream},
@@ -33,6 +36,7 @@ const AGAIN: Duration = Duration::from_millis(200);
 pub(crate) struct OwnBroker {
     /// Its address.
     pub(crate) url: String,
+    _folder: Folder,
     stop: watch::Sender<bool>,
     keeper: JoinHandle<()>,
 }
@@ -47,6 +51,7 @@ impl OwnBroker {
         let data = fs::canonicalize(data)
             .with_context(|| format!("the data folder {}", data.display()))?;
         let program = find(program)?;
+        let folder = Folder::take(&data)?;
         stop_orphan(&data).await?;
         let address = free(wanted).await?;
         let config = data.join("nats.conf");
@@ -57,13 +62,36 @@ impl OwnBroker {
         write_whole(&data.join("nats.url"), &format!("{url}\n"))?;
         let (stop, stopping) = watch::channel(false);
         let keeper = tokio::spawn(keep(child, program, config, data, address, stopping));
-        Ok(Self { url, stop, keeper })
+        Ok(Self {
+            url,
+            _folder: folder,
+            stop,
+            keeper,
+        })
     }
 
     /// Stops it.
     pub(crate) async fn stop(self) {
         self.stop.send_replace(true);
         let _ = self.keeper.await;
+    }
+}
+
+/// The data folder, locked: whoever holds it alone may stop a broker that was left behind there.
+struct Folder(#[expect(dead_code, reason = "the open file is the lock")] fs::File);
+
+impl Folder {
+    fn take(data: &Path) -> anyhow::Result<Self> {
+        let path = data.join("onhand.lock");
+        let file = fs::File::create(&path)
+            .with_context(|| format!("{} cannot be made", path.display()))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self(file)),
+            Err(_) => bail!(
+                "another onhand runs on {}: stop it first, or choose another folder with ONHAND_DATA",
+                data.display()
+            ),
+        }
     }
 }
 

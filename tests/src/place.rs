@@ -40,9 +40,9 @@ pub fn nats_server() -> PathBuf {
         .expect("no nats-server: `make tools` installs one into the project's tools folder")
 }
 
-/// A Postgres program: from `ONHAND_TEST_POSTGRES_BIN`, Debian's newest, or on the path.
+/// A Postgres program: from `ONHAND_POSTGRES_BIN`, Debian's newest, or on the path.
 pub fn postgres(name: &str) -> PathBuf {
-    std::env::var_os("ONHAND_TEST_POSTGRES_BIN")
+    std::env::var_os("ONHAND_POSTGRES_BIN")
         .map(|folder| PathBuf::from(folder).join(name))
         .or_else(|| debian_postgres(name))
         .or_else(|| on_path(name))

@@ -36,7 +36,7 @@ CREATE TABLE position (
     partition BIGINT NOT NULL,
     stream    TEXT NOT NULL, -- the stream's identity: the time of its creation
     sequence  BIGINT NOT NULL,
-    at        TEXT NOT NULL, -- that message's own time
+    at        TEXT NOT NULL, -- that message's own time; for events, when it was acknowledged
     number    BIGINT NOT NULL,
     PRIMARY KEY (mark, partition)
 );
@@ -64,7 +64,7 @@ CREATE TABLE orders (
     discount    BIGINT,
     points_used BIGINT,
     amount_due  BIGINT,
-    strays      TEXT,          -- releases of earlier attempts that are still owed, as JSON
+    strays      TEXT,          -- late acceptances of earlier attempts and whether each is released, as JSON
     traceparent TEXT,
     deadline_at TEXT NOT NULL,
     created_at  TEXT NOT NULL,

@@ -36,7 +36,7 @@ CREATE TABLE position (
     partition INTEGER NOT NULL,
     stream    TEXT NOT NULL, -- the stream's identity: the time of its creation
     sequence  INTEGER NOT NULL,
-    at        TEXT NOT NULL, -- that message's own time
+    at        TEXT NOT NULL, -- that message's own time; for events, when it was acknowledged
     number    INTEGER NOT NULL,
     PRIMARY KEY (mark, partition)
 ) STRICT, WITHOUT ROWID;
@@ -64,7 +64,7 @@ CREATE TABLE orders (
     discount    INTEGER,
     points_used INTEGER,
     amount_due  INTEGER,
-    strays      TEXT,          -- releases of earlier attempts that are still owed, as JSON
+    strays      TEXT,          -- late acceptances of earlier attempts and whether each is released, as JSON
     traceparent TEXT,
     deadline_at TEXT NOT NULL,
     created_at  TEXT NOT NULL,

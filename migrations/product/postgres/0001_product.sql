@@ -36,7 +36,7 @@ CREATE TABLE position (
     partition BIGINT NOT NULL,
     stream    TEXT NOT NULL, -- the stream's identity: the time of its creation
     sequence  BIGINT NOT NULL,
-    at        TEXT NOT NULL, -- that message's own time
+    at        TEXT NOT NULL, -- that message's own time; for events, when it was acknowledged
     number    BIGINT NOT NULL,
     PRIMARY KEY (mark, partition)
 );

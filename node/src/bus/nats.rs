@@ -169,7 +169,7 @@ async fn client(
         match &event {
             async_nats::Event::Connected => tracing::info!(direction, "connected to the broker"),
             async_nats::Event::Closed => {
-                tracing::debug!(direction, "the connection to the broker is closed")
+                tracing::debug!(direction, "the connection to the broker is closed");
             }
             other => tracing::warn!(direction, "broker: {other}"),
         }

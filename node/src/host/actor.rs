@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use messages::{Digest, EntityId, Origin, Refusal, RequestId};
+use messages::{Body as _, Digest, EntityId, Origin, Refusal, RequestId};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::mpsc;
 
@@ -122,6 +122,16 @@ impl<E: Entity> Live<E> {
     /// Decides a command, and keeps what was decided until the ledger is sure to be asked for it.
     pub(super) fn handle(&mut self, mut work: Work<E>) -> Decision<E> {
         self.forget(work.durable);
+        // The same trace on every node: an order can be followed across all of them.
+        let span = tracing::debug_span!(
+            "command",
+            service = E::SERVICE.name(),
+            kind = work.job.command.kind(),
+            entity = %self.id,
+            request_id = %work.job.request_id,
+            trace = work.job.traceparent.as_deref(),
+        );
+        let _entered = span.enter();
         let (effects, answer) = match catch_unwind(AssertUnwindSafe(|| self.decide(&work))) {
             Ok((state, effects, recent, answer)) => {
                 self.version += i64::try_from(effects.len()).expect("few changes a command");
@@ -134,6 +144,7 @@ impl<E: Entity> Live<E> {
             }
             Err(panic) => (Vec::new(), Err(panic_message(&*panic))),
         };
+        tracing::debug!(changes = effects.len(), version = self.version, "decided");
         Decision {
             creation: work.creation.take().filter(|_| !effects.is_empty()),
             job: work.job,

@@ -12,7 +12,10 @@ use std::{
 use messages::{Subject, digest::fnv1a, wire};
 use tokio::sync::mpsc;
 
-use crate::bus::{Bus, Outbound, publish};
+use crate::{
+    bus::{Bus, Outbound, publish},
+    telemetry::names,
+};
 
 /// How long the broker is left alone between two tries, at most.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
@@ -80,7 +83,7 @@ impl Lanes {
     pub(super) fn put(&self, subject: Subject, letter: Letter) {
         let lane = self.lane(subject);
         if lane.waiting.load(Ordering::Acquire) >= self.lane_max {
-            metrics::counter!(crate::telemetry::names::LANE_FULL).increment(1);
+            metrics::counter!(names::LANE_FULL).increment(1);
             return;
         }
         if let Some(sent) = &letter.sent {
@@ -194,15 +197,20 @@ async fn deliver(
         headers: Vec::new(),
         payload: wire::join(letters.iter().map(|letter| &*letter.envelope)).into(),
     };
+    let begun = tokio::time::Instant::now();
     let mut pause = Duration::from_millis(50);
     loop {
         match publish(bus, message.clone()).await {
-            Ok(_) => return true,
+            Ok(_) => {
+                metrics::histogram!(names::STAGE, "stage" => "publish", "service" => subject.service().name())
+                    .record(begun.elapsed());
+                return true;
+            }
             Err(error) if pause < PAUSE_MAX => {
                 tracing::debug!(%subject, %error, "not acknowledged, publishing again");
             }
             Err(error) => {
-                tracing::warn!(%subject, %error, "still not acknowledged, publishing again")
+                tracing::warn!(%subject, %error, "still not acknowledged, publishing again");
             }
         }
         if lane.is_closed() {
