@@ -38,16 +38,17 @@ async fn at_the_limit_of_requests_under_way_the_next_is_turned_away_at_once() {
 async fn a_stop_finishes_what_is_under_way_and_gives_the_locks_back() {
     let goods = Goods::open();
     let mug = goods.product(9).await;
-    goods.disk.hold_commits();
+    goods.disk.hold_lookups();
     let under_way = goods.ask(&mug, "first", adjust(-1));
     goods.say(0, &[said(&mug, "DEC-1", reserve(1))]).await;
-    until("a commit waits", || goods.disk.commits_held() == 1).await;
+    until("a lookup waits", || goods.disk.lookups_held() == 1).await;
+    pass(1).await;
 
     let service = goods.process.service.clone();
     let (disk, broker) = (goods.disk.clone(), goods.stage.broker.clone());
     let letting_go = tokio::spawn(async move {
         pass(2).await;
-        disk.let_commits_go();
+        disk.let_lookups_go();
     });
     goods.process.stop().await.unwrap();
     letting_go.await.unwrap();

@@ -80,6 +80,10 @@ async fn a_process_that_is_never_idle_still_looks_at_what_it_owns() {
                 let _ = service.ask(question(&product, None)).await;
             }
         });
+        // The next asks while the ones before it are being answered: somebody always waits.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
     }
 
     let other: Process<Product> = goods.stage.start(&goods.disk, Limits::default());
