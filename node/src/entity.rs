@@ -159,6 +159,12 @@ pub trait Entity: Clone + Send + Sync + Sized + 'static {
         true
     }
 
+    /// Whether this state is at its end: little but reads is expected, so that it leaves memory
+    /// soon. At rest is not enough: a product rests between any two orders.
+    fn finished(&self) -> bool {
+        false
+    }
+
     /// The state as a row of [`Entity::TABLE`].
     fn to_row(&self) -> Row;
 

@@ -118,6 +118,10 @@ impl Entity for Order {
         (state.phase == Phase::Pending).then_some((state.deadline_at, Command::Expire))
     }
 
+    fn finished(&self) -> bool {
+        self.settled() && self.owes().is_empty()
+    }
+
     fn settled(&self) -> bool {
         self.state
             .as_ref()

@@ -16,7 +16,7 @@ CREATE TABLE ledger (
     body       TEXT NOT NULL,    -- the change, as JSON
     at         TEXT NOT NULL,
     PRIMARY KEY (partition, number)
-) STRICT, WITHOUT ROWID;
+) STRICT; -- with rowid: its rows are long, and come one behind the other
 CREATE UNIQUE INDEX ledger_request ON ledger (entity, origin, request_id);
 CREATE UNIQUE INDEX ledger_version ON ledger (entity, version);
 
@@ -69,7 +69,7 @@ CREATE TABLE orders (
     deadline_at TEXT NOT NULL,
     created_at  TEXT NOT NULL,
     updated_at  TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE UNIQUE INDEX orders_code ON orders (code);
 CREATE INDEX orders_owing ON orders (partition, id) WHERE owing;
 CREATE INDEX orders_buyer ON orders (buyer_id, id);

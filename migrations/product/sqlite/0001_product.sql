@@ -16,7 +16,7 @@ CREATE TABLE ledger (
     body       TEXT NOT NULL,    -- the change, as JSON
     at         TEXT NOT NULL,
     PRIMARY KEY (partition, number)
-) STRICT, WITHOUT ROWID;
+) STRICT; -- with rowid: its rows are long, and come one behind the other
 CREATE UNIQUE INDEX ledger_request ON ledger (entity, origin, request_id);
 CREATE UNIQUE INDEX ledger_version ON ledger (entity, version);
 

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How often idle entities are looked for.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
+const SWEEP_EVERY: Duration = Duration::from_millis(200);
 
 /// Why the intake ended before its time.
 #[derive(Debug, thiserror::Error)]
@@ -317,27 +317,29 @@ impl<E: Entity> Intake<E> {
         Ok(())
     }
 
-    /// Puts entities away that are idle: those unused for long, and the longest unused where there
-    /// are too many.
+    /// Puts entities away: those at their end, those unused for long, and, where there are too
+    /// many, the longest unused.
     fn put_idle_away(&mut self) {
         let idle = Duration::from_millis(self.limits.entity_idle_ms);
         let now = Instant::now();
-        let mut away: Vec<(Instant, EntityId)> = self
+        let (done, mut rest): (Vec<_>, Vec<_>) = self
             .residents
             .iter()
             .filter(|(_, resident)| resident.slot.pending() == 0)
-            .map(|(id, resident)| (resident.used, id.clone()))
-            .collect();
-        let too_many = self
-            .residents
-            .len()
-            .saturating_sub(self.limits.entities_max);
-        away.sort();
-        let away = away
+            .map(|(id, resident)| (resident, id.clone()))
+            .partition(|(resident, _)| {
+                resident.slot.finished() || now.duration_since(resident.used) >= idle
+            });
+        let too_many = (self.residents.len() - done.len()).saturating_sub(self.limits.entities_max);
+        if too_many > 0 {
+            rest.sort_by(|(a, x), (b, y)| a.used.cmp(&b.used).then_with(|| x.cmp(y)));
+        }
+        let away: Vec<EntityId> = done
             .into_iter()
-            .enumerate()
-            .take_while(|(n, (used, _))| *n < too_many || now.duration_since(*used) >= idle);
-        for (_, (_, id)) in away {
+            .chain(rest.into_iter().take(too_many))
+            .map(|(_, id)| id)
+            .collect();
+        for id in away {
             if let Some(resident) = self.residents.remove(&id) {
                 resident.actor.stop(None);
             }

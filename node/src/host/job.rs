@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicI64, AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
 };
 
 use messages::{Digest, EntityId, Origin, Partition, Refusal, RequestId, Subject, Timestamp};
@@ -65,13 +65,14 @@ pub(super) struct Answered<E: Entity> {
 pub(super) struct Slot {
     durable: AtomicI64,
     pending: AtomicUsize,
+    finished: AtomicBool,
 }
 
 impl Slot {
     pub(super) fn at(version: i64) -> Arc<Self> {
         Arc::new(Self {
             durable: AtomicI64::new(version),
-            pending: AtomicUsize::new(0),
+            ..Self::default()
         })
     }
 
@@ -80,8 +81,14 @@ impl Slot {
         self.durable.load(Ordering::Acquire)
     }
 
-    pub(super) fn committed(&self, version: i64) {
+    pub(super) fn committed(&self, version: i64, finished: bool) {
         self.durable.store(version, Ordering::Release);
+        self.finished.store(finished, Ordering::Release);
+    }
+
+    /// Whether the committed state is at its end.
+    pub(super) fn finished(&self) -> bool {
+        self.finished.load(Ordering::Acquire)
     }
 
     /// How many commands are between the intake and the end of their commit.

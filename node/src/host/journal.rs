@@ -175,7 +175,9 @@ impl<E: Entity> Journal<E> {
     ) {
         self.passed(positions);
         for touched in turn.touched.values() {
-            touched.slot.committed(touched.version);
+            touched
+                .slot
+                .committed(touched.version, touched.state.finished());
         }
         for decision in decisions.drain(..) {
             decision.slot.end();

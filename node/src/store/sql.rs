@@ -96,8 +96,9 @@ impl Dialect {
         count: usize,
         conflict: &str,
     ) -> String {
+        let insert = self.or_rollback("INSERT");
         format!(
-            "INSERT INTO {table} ({}) {} {conflict}",
+            "{insert} INTO {table} ({}) {} {conflict}",
             names(columns),
             self.rows(columns, count)
         )
@@ -111,12 +112,22 @@ impl Dialect {
             .map(|c| format!("{0} = v.{0}", c.name))
             .collect();
         format!(
-            "WITH v ({}) AS ({}) UPDATE {t} SET {} FROM v WHERE {t}.id = v.id AND {t}.version = v.expected",
+            "WITH v ({}) AS ({}) {} {t} SET {} FROM v WHERE {t}.id = v.id AND {t}.version = v.expected",
             names(&columns),
             self.rows(&columns, count),
+            self.or_rollback("UPDATE"),
             set.join(", "),
             t = table.name,
         )
+    }
+
+    /// A statement that takes its whole transaction along when a row is refused: nothing less is
+    /// ever wanted, and SQLite need not keep what it would take to undo the statement alone.
+    fn or_rollback(self, verb: &str) -> String {
+        match self {
+            Self::Sqlite => format!("{verb} OR ROLLBACK"),
+            Self::Postgres => verb.to_owned(),
+        }
     }
 
     /// Reads `wanted` of the rows of `table` whose `keys` are among `count` given ones.

@@ -337,8 +337,12 @@ impl Writer for SqlWriter {
         match self.write_batch(batch).await {
             Ok(()) => self.connection.run("COMMIT").await.map_err(commit_error),
             Err(error) => {
-                // Where even this fails, the connection is useless and nothing was committed.
-                self.connection.run("ROLLBACK").await.map_err(unknown)?;
+                let undone = self.connection.run("ROLLBACK").await;
+                // SQLite has done it already where it refused a row. In PostgreSQL the connection
+                // is useless where this fails, and nothing was committed.
+                if self.connection.dialect() == Dialect::Postgres {
+                    undone.map_err(unknown)?;
+                }
                 Err(error)
             }
         }
