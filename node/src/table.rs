@@ -78,7 +78,8 @@ pub struct Lines {
 }
 
 /// One value of a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(untagged)]
 pub enum Value {
     /// Text, or null.
     Text(Option<String>),
