@@ -78,8 +78,7 @@ pub struct Lines {
 }
 
 /// One value of a row.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// Text, or null.
     Text(Option<String>),

@@ -33,27 +33,22 @@ impl Connection {
         }
     }
 
-    /// Runs statements on rows, one behind the other; answers how many rows all of them changed.
-    /// SQLite gets them in one piece: each way to its thread and back costs more than a statement.
-    pub(super) async fn write(&mut self, writes: &[Write]) -> Result<u64, sqlx::Error> {
+    /// Runs a statement on rows; answers how many rows it changed.
+    pub(super) async fn write(
+        &mut self,
+        sql: String,
+        columns: &[Column],
+        rows: &[Vec<Value>],
+    ) -> Result<u64, sqlx::Error> {
         match self {
-            Self::Sqlite(c) => {
-                let text: Vec<&str> = writes.iter().map(|write| write.sql.as_str()).collect();
-                let query = sqlx::query(AssertSqlSafe(text.join("; ")));
-                let query = writes
-                    .iter()
-                    .fold(query, |query, write| query.bind(sql::json(&write.rows)));
-                query.execute(c).await.map(|result| result.rows_affected())
-            }
-            Self::Postgres(c) => {
-                let mut changed = 0;
-                for write in writes.iter().filter(|write| !write.rows.is_empty()) {
-                    let query = sqlx::query(AssertSqlSafe(write.sql.clone()));
-                    let query = bind_arrays(query, &write.columns, &write.rows);
-                    changed += query.execute(&mut *c).await?.rows_affected();
-                }
-                Ok(changed)
-            }
+            Self::Sqlite(c) => bind_rows(sqlx::query(AssertSqlSafe(sql)), rows)
+                .execute(c)
+                .await
+                .map(|r| r.rows_affected()),
+            Self::Postgres(c) => bind_arrays(sqlx::query(AssertSqlSafe(sql)), columns, rows)
+                .execute(c)
+                .await
+                .map(|r| r.rows_affected()),
         }
     }
 
@@ -66,13 +61,6 @@ impl Connection {
     }
 }
 
-/// A statement and the rows that it is run on.
-pub(super) struct Write {
-    pub(super) sql: String,
-    pub(super) columns: Vec<Column>,
-    pub(super) rows: Vec<Vec<Value>>,
-}
-
 /// Reads the rows that a statement finds for `keys`, from SQLite.
 pub(super) async fn read_sqlite(
     connection: &mut SqliteConnection,
@@ -80,11 +68,9 @@ pub(super) async fn read_sqlite(
     keys: &[Vec<Value>],
     wanted: &[Column],
 ) -> Result<Vec<Vec<Value>>, sqlx::Error> {
-    let mut query = sqlx::query(AssertSqlSafe(sql));
-    if !keys.is_empty() {
-        query = query.bind(sql::json(keys));
-    }
-    let rows = query.fetch_all(connection).await?;
+    let rows = bind_rows(sqlx::query(AssertSqlSafe(sql)), keys)
+        .fetch_all(connection)
+        .await?;
     rows.iter().map(|row| values(row, wanted)).collect()
 }
 
@@ -99,6 +85,21 @@ pub(super) async fn read_postgres(
     let query = bind_arrays(sqlx::query(AssertSqlSafe(sql)), columns, keys);
     let rows = query.fetch_all(connection).await?;
     rows.iter().map(|row| values(row, wanted)).collect()
+}
+
+/// Binds values one by one, as `VALUES (?, …)` wants them.
+fn bind_rows<'q>(
+    mut query: sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
+    rows: &[Vec<Value>],
+) -> sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
+    for value in rows.iter().flatten() {
+        query = match value {
+            Value::Text(text) => query.bind(text.clone()),
+            Value::Integer(integer) => query.bind(*integer),
+            Value::Boolean(truth) => query.bind(*truth),
+        };
+    }
+    query
 }
 
 /// Binds one array a column, as `UNNEST` wants them.

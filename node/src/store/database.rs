@@ -197,21 +197,32 @@ impl Database {
         columns: &[Column],
         keys: &[Vec<Value>],
     ) -> Result<Vec<Vec<Value>>, StoreFault> {
-        let statement = self.dialect().select(table, wanted, columns);
-        match &self.readers {
-            Readers::Sqlite(pool) => {
-                let mut reader = pool.acquire().await.map_err(fault)?;
-                connection::read_sqlite(&mut reader, statement, keys, wanted)
-                    .await
-                    .map_err(fault)
-            }
-            Readers::Postgres(pool) => {
-                let mut reader = pool.acquire().await.map_err(fault)?;
-                connection::read_postgres(&mut reader, statement, columns, keys, wanted)
-                    .await
-                    .map_err(fault)
+        let mut found = Vec::with_capacity(keys.len());
+        let mut rest = keys;
+        while !rest.is_empty() {
+            let (chunk, behind) = rest.split_at(self.dialect().chunk(rest.len()));
+            rest = behind;
+            let statement = self.dialect().select(table, wanted, columns, chunk.len());
+            match &self.readers {
+                Readers::Sqlite(pool) => {
+                    let mut reader = pool.acquire().await.map_err(fault)?;
+                    found.extend(
+                        connection::read_sqlite(&mut reader, statement, chunk, wanted)
+                            .await
+                            .map_err(fault)?,
+                    );
+                }
+                Readers::Postgres(pool) => {
+                    let mut reader = pool.acquire().await.map_err(fault)?;
+                    found.extend(
+                        connection::read_postgres(&mut reader, statement, columns, chunk, wanted)
+                            .await
+                            .map_err(fault)?,
+                    );
+                }
             }
         }
+        Ok(found)
     }
 
     /// Completes rows of the state table with their lines.

@@ -1,8 +1,8 @@
 //! The SQL that the host writes, in both dialects.
 //!
-//! One statement a table and batch, whose text never changes. The dialects differ in one place:
-//! where a batch's rows come from ([`Dialect::rows`]): one JSON array in SQLite, `UNNEST` of one
-//! array a column in PostgreSQL. Everything else is text that both understand.
+//! One statement a table and batch. The dialects differ in one place: where a batch's rows come
+//! from ([`Dialect::rows`]): multi-row `VALUES` in SQLite, `UNNEST` of one array a column in
+//! PostgreSQL. Everything else is text that both understand.
 
 use std::fmt::Write as _;
 
@@ -16,6 +16,10 @@ pub(super) enum Dialect {
     /// PostgreSQL.
     Postgres,
 }
+
+/// The sizes of the multi-row statements in SQLite, largest first, so that the cache of prepared
+/// statements holds them all.
+const CHUNKS: [usize; 10] = [256, 128, 64, 32, 16, 8, 4, 3, 2, 1];
 
 pub(super) const LEDGER: [Column; 13] = [
     Column::integer("partition"),
@@ -58,15 +62,20 @@ const OWING: Column = Column::boolean("owing");
 const EXPECTED: Column = Column::integer("expected");
 
 impl Dialect {
-    /// A row source of these columns, however many rows there are.
-    fn rows(self, columns: &[Column]) -> String {
+    /// How many rows one statement takes, of `left`.
+    pub(super) fn chunk(self, left: usize) -> usize {
+        match self {
+            Self::Postgres => left,
+            Self::Sqlite => CHUNKS.into_iter().find(|size| *size <= left).unwrap_or(1),
+        }
+    }
+
+    /// A row source of `count` rows of these columns.
+    fn rows(self, columns: &[Column], count: usize) -> String {
         match self {
             Self::Sqlite => {
-                let values: Vec<String> = (0..columns.len())
-                    .map(|n| format!("value ->> {n}"))
-                    .collect();
-                // Without `WHERE` an upsert behind it would be read as part of a join.
-                format!("SELECT {} FROM json_each(?) WHERE true", values.join(", "))
+                let row = format!("({})", vec!["?"; columns.len()].join(","));
+                format!("VALUES {}", vec![row; count].join(","))
             }
             Self::Postgres => {
                 let arrays: Vec<String> = columns
@@ -80,17 +89,23 @@ impl Dialect {
     }
 
     /// Inserts rows, with `conflict` behind.
-    pub(super) fn insert(self, table: &str, columns: &[Column], conflict: &str) -> String {
+    pub(super) fn insert(
+        self,
+        table: &str,
+        columns: &[Column],
+        count: usize,
+        conflict: &str,
+    ) -> String {
         let insert = self.or_rollback("INSERT");
         format!(
             "{insert} INTO {table} ({}) {} {conflict}",
             names(columns),
-            self.rows(columns)
+            self.rows(columns, count)
         )
     }
 
     /// Updates rows of a state table where the expected version stands.
-    pub(super) fn update_states(self, table: &Table) -> String {
+    pub(super) fn update_states(self, table: &Table, count: usize) -> String {
         let columns = update_columns(table);
         let set: Vec<String> = columns[2..]
             .iter()
@@ -99,7 +114,7 @@ impl Dialect {
         format!(
             "WITH v ({}) AS ({}) {} {t} SET {} FROM v WHERE {t}.id = v.id AND {t}.version = v.expected",
             names(&columns),
-            self.rows(&columns),
+            self.rows(&columns, count),
             self.or_rollback("UPDATE"),
             set.join(", "),
             t = table.name,
@@ -115,24 +130,24 @@ impl Dialect {
         }
     }
 
-    /// Reads `wanted` of the rows of `table` whose `keys` are among the given ones.
-    pub(super) fn select(self, table: &str, wanted: &[Column], keys: &[Column]) -> String {
+    /// Reads `wanted` of the rows of `table` whose `keys` are among `count` given ones.
+    pub(super) fn select(
+        self,
+        table: &str,
+        wanted: &[Column],
+        keys: &[Column],
+        count: usize,
+    ) -> String {
         let wanted: Vec<String> = wanted.iter().map(|c| format!("t.{}", c.name)).collect();
         let on: Vec<String> = keys
             .iter()
             .map(|c| format!("t.{0} = v.{0}", c.name))
             .collect();
         format!(
-            "WITH v ({}) AS ({}) SELECT {} FROM v {} {table} t ON {}",
+            "WITH v ({}) AS ({}) SELECT {} FROM v JOIN {table} t ON {}",
             names(keys),
-            self.rows(keys),
+            self.rows(keys, count),
             wanted.join(", "),
-            // SQLite takes this as an order: the given keys first, each looked up by its index.
-            if self == Self::Sqlite {
-                "CROSS JOIN"
-            } else {
-                "JOIN"
-            },
             on.join(" AND "),
         )
     }
@@ -200,11 +215,6 @@ pub(super) fn names(columns: &[Column]) -> String {
         write!(list, "{comma}{}", column.name).expect("writing to memory cannot fail");
         list
     })
-}
-
-/// A batch's rows as one JSON array of arrays, for `json_each`.
-pub(super) fn json(rows: &[Vec<Value>]) -> String {
-    serde_json::to_string(rows).expect("values are plain data")
 }
 
 /// A batch's rows, column by column, for `UNNEST`.

@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions as _, Row as _};
 use super::{
     Batch, CommitError, Creation, LedgerRow, Mark, Position, PositionWrite, Standing, StateWrite,
     StoreFault, Writer,
-    connection::{self, Connection, Write},
+    connection::{self, Connection},
     database::{self, Database, DatabaseUrl, fault},
     lock::{self, FileLock},
     sql::{self, Dialect},
@@ -88,82 +88,83 @@ impl SqlWriter {
         })
     }
 
-    /// The statements of a batch, each with its rows; their text is the same for every batch.
-    fn writes(&self, batch: &Batch) -> Vec<Write> {
-        let (table, dialect) = (&self.table, self.connection.dialect());
-        let (fresh, known): (Vec<&StateWrite>, Vec<&StateWrite>) =
-            batch.states.iter().partition(|state| state.expected == 0);
-        let insert = |name: &str, columns: &[Column], conflict: &str, rows| Write {
-            sql: dialect.insert(name, columns, conflict),
-            columns: columns.to_vec(),
-            rows,
-        };
+    async fn write_batch(&mut self, batch: &Batch) -> Result<(), CommitError> {
         // States first: a stale writer is found out before it writes anything else.
-        let mut writes = vec![
-            Write {
-                sql: dialect.update_states(table),
-                columns: sql::update_columns(table),
-                rows: known
-                    .iter()
-                    .map(|s| state_values(s, table, s.expected))
-                    .collect(),
-            },
-            insert(
-                table.name,
-                &sql::insert_columns(table),
-                "",
-                fresh
-                    .iter()
-                    .map(|s| state_values(s, table, i64::from(s.partition.0)))
-                    .collect(),
-            ),
-        ];
-        if let Some(lines) = &table.lines {
-            let columns = sql::line_columns(lines);
-            let conflict = sql::upsert(&[lines.parent, "line"], &columns);
-            let rows = batch.states.iter().flat_map(line_values).collect();
-            writes.push(insert(lines.name, &columns, &conflict, rows));
-        }
+        self.write_states(&batch.states).await?;
+        let ledger: Vec<Vec<Value>> = batch.ledger.iter().map(ledger_values).collect();
+        self.insert("ledger", &sql::LEDGER, &ledger, "").await?;
+        let keys: Vec<Vec<Value>> = batch.creations.iter().map(creation_values).collect();
+        self.insert("request_key", &sql::REQUEST_KEY, &keys, "")
+            .await?;
+        let positions: Vec<Vec<Value>> = batch.positions.iter().map(position_values).collect();
         let conflict = sql::upsert(&["mark", "partition"], &sql::POSITION);
-        writes.extend([
-            insert(
-                "ledger",
-                &sql::LEDGER,
-                "",
-                batch.ledger.iter().map(ledger_values).collect(),
-            ),
-            insert(
-                "request_key",
-                &sql::REQUEST_KEY,
-                "",
-                batch.creations.iter().map(creation_values).collect(),
-            ),
-            insert(
-                "position",
-                &sql::POSITION,
-                &conflict,
-                batch.positions.iter().map(position_values).collect(),
-            ),
-        ]);
-        writes
+        self.insert("position", &sql::POSITION, &positions, &conflict)
+            .await
     }
 
-    /// Begins a transaction and writes a batch in it.
-    async fn write_batch(&mut self, batch: &Batch) -> Result<(), CommitError> {
-        let begin = match self.connection.dialect() {
-            Dialect::Sqlite => "BEGIN IMMEDIATE",
-            Dialect::Postgres => "BEGIN",
-        };
-        // By itself: SQLite would count the changes of the statement before it once more.
-        self.connection.run(begin).await.map_err(unknown)?;
-        let writes = self.writes(batch);
-        let expected: usize = writes.iter().map(|write| write.rows.len()).sum();
-        let changed = self.connection.write(&writes).await.map_err(commit_error)?;
-        // Every row of a batch changes one row, but for those that are not at their version.
-        if changed != expected as u64 {
+    async fn write_states(&mut self, states: &[StateWrite]) -> Result<(), CommitError> {
+        let table = self.table;
+        let (fresh, known): (Vec<&StateWrite>, Vec<&StateWrite>) =
+            states.iter().partition(|s| s.expected == 0);
+        let columns = sql::insert_columns(&table);
+        let rows: Vec<Vec<Value>> = fresh
+            .iter()
+            .map(|s| state_values(s, &table, i64::from(s.partition.0)))
+            .collect();
+        self.insert(table.name, &columns, &rows, "").await?;
+        let columns = sql::update_columns(&table);
+        let rows: Vec<Vec<Value>> = known
+            .iter()
+            .map(|s| state_values(s, &table, s.expected))
+            .collect();
+        let mut changed = 0;
+        for chunk in chunks(self.connection.dialect(), &rows) {
+            let statement = self.connection.dialect().update_states(&table, chunk.len());
+            changed += self
+                .connection
+                .write(statement, &columns, chunk)
+                .await
+                .map_err(commit_error)?;
+        }
+        if changed != rows.len() as u64 {
             return Err(CommitError::Stale(format!(
-                "{changed} of {expected} rows were as expected"
+                "{changed} of {} rows were at the expected version",
+                rows.len()
             )));
+        }
+        let Some(lines) = table.lines else {
+            return Ok(());
+        };
+        let columns = sql::line_columns(&lines);
+        let rows: Vec<Vec<Value>> = states
+            .iter()
+            .flat_map(|s| {
+                s.row.lines.iter().enumerate().map(|(n, line)| {
+                    let number = i64::try_from(n).expect("few lines");
+                    [vec![s.entity.as_str().into(), number.into()], line.clone()].concat()
+                })
+            })
+            .collect();
+        let conflict = sql::upsert(&[lines.parent, "line"], &columns);
+        self.insert(lines.name, &columns, &rows, &conflict).await
+    }
+
+    async fn insert(
+        &mut self,
+        table: &str,
+        columns: &[Column],
+        rows: &[Vec<Value>],
+        conflict: &str,
+    ) -> Result<(), CommitError> {
+        for chunk in chunks(self.connection.dialect(), rows) {
+            let statement = self
+                .connection
+                .dialect()
+                .insert(table, columns, chunk.len(), conflict);
+            self.connection
+                .write(statement, columns, chunk)
+                .await
+                .map_err(commit_error)?;
         }
         Ok(())
     }
@@ -328,6 +329,11 @@ impl Writer for SqlWriter {
     }
 
     async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+        let begin = match self.connection.dialect() {
+            Dialect::Sqlite => "BEGIN IMMEDIATE",
+            Dialect::Postgres => "BEGIN",
+        };
+        self.connection.run(begin).await.map_err(unknown)?;
         match self.write_batch(batch).await {
             Ok(()) => self.connection.run("COMMIT").await.map_err(commit_error),
             Err(error) => {
@@ -357,14 +363,15 @@ impl Writer for SqlWriter {
 /// The number of partitions is fixed when a database is first used.
 async fn fix_partitions(connection: &mut Connection, partitions: u16) -> Result<(), StoreFault> {
     let columns = [Column::text("name"), Column::text("value")];
-    let fix = Write {
-        sql: connection
+    let row = vec![vec!["partitions".into(), partitions.to_string().into()]];
+    let statement =
+        connection
             .dialect()
-            .insert("meta", &columns, "ON CONFLICT (name) DO NOTHING"),
-        columns: columns.to_vec(),
-        rows: vec![vec!["partitions".into(), partitions.to_string().into()]],
-    };
-    connection.write(&[fix]).await.map_err(fault)?;
+            .insert("meta", &columns, 1, "ON CONFLICT (name) DO NOTHING");
+    connection
+        .write(statement, &columns, &row)
+        .await
+        .map_err(fault)?;
     let fixed = "SELECT value FROM meta WHERE name = 'partitions'";
     let rows = match connection {
         Connection::Sqlite(c) => connection::read_sqlite(c, fixed.to_owned(), &[], &columns[1..])
@@ -394,6 +401,18 @@ fn standing_of(
     standings.get_mut(&Partition(u16::try_from(partition).ok()?))
 }
 
+fn chunks(dialect: Dialect, rows: &[Vec<Value>]) -> impl Iterator<Item = &[Vec<Value>]> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let (chunk, behind) = rest.split_at(dialect.chunk(rest.len()));
+        rest = behind;
+        Some(chunk)
+    })
+}
+
 /// The id, a second column (the partition or the expected version), the version, then the rest.
 fn state_values(state: &StateWrite, table: &Table, second: i64) -> Vec<Value> {
     let Row { values, .. } = &state.row;
@@ -408,23 +427,6 @@ fn state_values(state: &StateWrite, table: &Table, second: i64) -> Vec<Value> {
     }
     row.extend_from_slice(values);
     row
-}
-
-/// The rows of an entity's lines.
-fn line_values(state: &StateWrite) -> Vec<Vec<Value>> {
-    let key = |n: usize| {
-        vec![
-            state.entity.as_str().into(),
-            i64::try_from(n).expect("few lines").into(),
-        ]
-    };
-    state
-        .row
-        .lines
-        .iter()
-        .enumerate()
-        .map(|(n, line)| [key(n), line.clone()].concat())
-        .collect()
 }
 
 fn ledger_values(row: &LedgerRow) -> Vec<Value> {
