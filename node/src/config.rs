@@ -142,6 +142,23 @@ impl Common {
             limits: self.limits.clone(),
             partitions: self.partitions,
             partitions_max: self.partitions_max.unwrap_or(self.partitions),
+            journals: Some(journals()),
         }
     }
+}
+
+/// The thread of this process's journals, which lives as long as the process.
+fn journals() -> tokio::runtime::Handle {
+    static JOURNALS: std::sync::OnceLock<tokio::runtime::Runtime> = std::sync::OnceLock::new();
+    JOURNALS
+        .get_or_init(|| {
+            tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .thread_name("journal")
+                .enable_all()
+                .build()
+                .expect("a process that has begun can start one more thread")
+        })
+        .handle()
+        .clone()
 }

@@ -53,6 +53,9 @@ pub struct Host {
     pub partitions: u16,
     /// How many of them this process owns at most.
     pub partitions_max: u16,
+    /// Where journals run, if not beside everything else: a commit goes to the database and back
+    /// many times, and must not queue behind requests each time.
+    pub journals: Option<tokio::runtime::Handle>,
 }
 
 /// A question or command for an entity.

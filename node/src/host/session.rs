@@ -199,7 +199,10 @@ impl<E: Entity> Session<E> {
             held: BTreeMap::new(),
             finish: Arc::clone(&finish),
         };
-        let journal = tokio::spawn(journal.run());
+        let journal = match &host.journals {
+            Some(runtime) => runtime.spawn(journal.run()),
+            None => tokio::spawn(journal.run()),
+        };
 
         let (supervisor, _) = Supervisor::spawn(None, Supervisor, faults_sender.clone())
             .await

@@ -409,7 +409,7 @@ pub(super) fn sqlite_options(path: &std::path::Path) -> SqliteConnectOptions {
         .statement_cache_capacity(STATEMENTS_MAX)
         // What a statement of many rows would undo is kept in memory, not in a file.
         .pragma("temp_store", "memory")
-        .pragma("cache_size", "-65536")
+        .pragma("cache_size", "-16384")
         .pragma("wal_autocheckpoint", "4000")
 }
 

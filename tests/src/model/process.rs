@@ -46,6 +46,7 @@ impl Stage {
             limits,
             partitions: self.partitions,
             partitions_max: self.partitions,
+            journals: None,
         };
         let service = Service::on(host, Arc::clone(&access) as Arc<dyn Store>, None);
         let (stop, stopping) = watch::channel(false);
