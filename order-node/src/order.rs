@@ -1,7 +1,7 @@
 //! An order: the saga that takes what was ordered, and gives back what it may not keep.
 //!
-//! Owns what an order decides ([`decide`] its customer's wishes, [`answers`] what it is told),
-//! which moves are legal ([`transition`]) and how they change it ([`apply`]). What it asks for is
+//! Owns what an order decides (`decide` its customer's wishes, `answers` what it is told),
+//! which moves are legal (`transition`) and how they change it (`apply`). What it asks for is
 //! the plan, in `plan.rs`. Invariant: at rest, only a confirmed order holds anything.
 
 mod answers;

@@ -1,6 +1,6 @@
 //! A product: its stock, and every rule by which that moves.
 //!
-//! Owns what is decided ([`decide`]), what can happen ([`change`]) and the row it is kept in.
+//! Owns what is decided (`decide`), what can happen (`change`) and the row it is kept in.
 //! Invariant: the stock is never negative, and a reserve takes what its release gives back.
 //! Read next: [`node::reservation`], by which reserves and releases are decided.
 

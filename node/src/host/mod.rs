@@ -1,9 +1,9 @@
 //! The host: it runs the entities of one service in one process.
 //!
-//! A command's way: [`reader`] or [`service`] take it in; [`intake`] finds what is known of it and
-//! hands it to its entity's [`actor`], which decides; [`journal`] commits what was decided, many
-//! decisions at once, and only then lets answers go. [`schedule`] keeps what entities owe, [`lane`]
-//! carries it, [`telling`] tells events from the ledger. [`session`] is one life of all this:
+//! A command's way: `reader` or `service` take it in; `intake` finds what is known of it and
+//! hands it to its entity's `actor`, which decides; `journal` commits what was decided, many
+//! decisions at once, and only then lets answers go. `schedule` keeps what entities owe, `lane`
+//! carries it, `telling` tells events from the ledger. `session` is one life of all this:
 //! where anything fails it ends, and the next begins from the database. There is no other recovery.
 
 mod actor;

@@ -199,10 +199,9 @@ impl<E: Entity> Session<E> {
             held: BTreeMap::new(),
             finish: Arc::clone(&finish),
         };
-        let journal = match &host.journals {
-            Some(runtime) => runtime.spawn(journal.run()),
-            None => tokio::spawn(journal.run()),
-        };
+        let runtime = host.journals.clone();
+        let runtime = runtime.unwrap_or_else(tokio::runtime::Handle::current);
+        let journal = runtime.spawn(journal.run());
 
         let (supervisor, _) = Supervisor::spawn(None, Supervisor, faults_sender.clone())
             .await
