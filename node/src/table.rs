@@ -1,7 +1,7 @@
 //! Tables as a service declares them, and rows as the host writes and reads them.
 //!
 //! A service names its columns and turns its state into values; the host alone writes the SQL, in
-//! both dialects. Read next: [`crate::store::sql`].
+//! both dialects. Read next: `crate::store::sql`.
 
 use messages::Timestamp;
 

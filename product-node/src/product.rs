@@ -2,7 +2,7 @@
 //!
 //! Owns what is decided (`decide`), what can happen (`change`) and the row it is kept in.
 //! Invariant: the stock is never negative, and a reserve takes what its release gives back.
-//! Read next: [`node::reservation`], by which reserves and releases are decided.
+//! Read next: `node::reservation`, by which reserves and releases are decided.
 
 pub mod change;
 mod decide;

@@ -40,10 +40,10 @@ pub(crate) struct Args {
     /// The data folder, where the databases are files in it
     #[arg(long, env = "ONHAND_DATA", default_value = "./data")]
     data: PathBuf,
-    /// The orders' database [default: sqlite:<DATA>/order.db]
+    /// The orders' database (default: order.db in the data folder)
     #[arg(long, env = "ONHAND_ORDER_DATABASE_URL", hide_env_values = true)]
     order_database_url: Option<DatabaseUrl>,
-    /// The products' database [default: sqlite:<DATA>/product.db]
+    /// The products' database (default: product.db in the data folder)
     #[arg(long, env = "ONHAND_PRODUCT_DATABASE_URL", hide_env_values = true)]
     product_database_url: Option<DatabaseUrl>,
     /// Print JSON

@@ -1,7 +1,7 @@
 //! Where a customer's wish and the deadline are decided. Pure: state, command, context.
 //!
-//! What participants answer is decided in [`super::answers`]; what is legal at all, in
-//! [`super::transition`].
+//! What participants answer is decided in `super::answers`; what is legal at all, in
+//! `super::transition`.
 
 use messages::{
     EntityId, OrderId, Refusal, Timestamp,
