@@ -38,14 +38,14 @@ impl Connection {
         &mut self,
         sql: String,
         columns: &[Column],
-        rows: &[Vec<Value>],
+        rows: Vec<Vec<Value>>,
     ) -> Result<u64, sqlx::Error> {
         match self {
             Self::Sqlite(c) => bind_rows(sqlx::query(AssertSqlSafe(sql)), rows)
                 .execute(c)
                 .await
                 .map(|r| r.rows_affected()),
-            Self::Postgres(c) => bind_arrays(sqlx::query(AssertSqlSafe(sql)), columns, rows)
+            Self::Postgres(c) => bind_arrays(sqlx::query(AssertSqlSafe(sql)), columns, &rows)
                 .execute(c)
                 .await
                 .map(|r| r.rows_affected()),
@@ -68,7 +68,7 @@ pub(super) async fn read_sqlite(
     keys: &[Vec<Value>],
     wanted: &[Column],
 ) -> Result<Vec<Vec<Value>>, sqlx::Error> {
-    let rows = bind_rows(sqlx::query(AssertSqlSafe(sql)), keys)
+    let rows = bind_rows(sqlx::query(AssertSqlSafe(sql)), keys.to_vec())
         .fetch_all(connection)
         .await?;
     rows.iter().map(|row| values(row, wanted)).collect()
@@ -88,15 +88,15 @@ pub(super) async fn read_postgres(
 }
 
 /// Binds values one by one, as `VALUES (?, …)` wants them.
-fn bind_rows<'q>(
-    mut query: sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
-    rows: &[Vec<Value>],
-) -> sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
-    for value in rows.iter().flatten() {
+fn bind_rows(
+    mut query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
+    rows: Vec<Vec<Value>>,
+) -> sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
+    for value in rows.into_iter().flatten() {
         query = match value {
-            Value::Text(text) => query.bind(text.clone()),
-            Value::Integer(integer) => query.bind(*integer),
-            Value::Boolean(truth) => query.bind(*truth),
+            Value::Text(text) => query.bind(text),
+            Value::Integer(integer) => query.bind(integer),
+            Value::Boolean(truth) => query.bind(truth),
         };
     }
     query

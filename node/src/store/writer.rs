@@ -92,13 +92,13 @@ impl SqlWriter {
         // States first: a stale writer is found out before it writes anything else.
         self.write_states(&batch.states).await?;
         let ledger: Vec<Vec<Value>> = batch.ledger.iter().map(ledger_values).collect();
-        self.insert("ledger", &sql::LEDGER, &ledger, "").await?;
+        self.insert("ledger", &sql::LEDGER, ledger, "").await?;
         let keys: Vec<Vec<Value>> = batch.creations.iter().map(creation_values).collect();
-        self.insert("request_key", &sql::REQUEST_KEY, &keys, "")
+        self.insert("request_key", &sql::REQUEST_KEY, keys, "")
             .await?;
         let positions: Vec<Vec<Value>> = batch.positions.iter().map(position_values).collect();
         let conflict = sql::upsert(&["mark", "partition"], &sql::POSITION);
-        self.insert("position", &sql::POSITION, &positions, &conflict)
+        self.insert("position", &sql::POSITION, positions, &conflict)
             .await
     }
 
@@ -111,14 +111,14 @@ impl SqlWriter {
             .iter()
             .map(|s| state_values(s, &table, i64::from(s.partition.0)))
             .collect();
-        self.insert(table.name, &columns, &rows, "").await?;
+        self.insert(table.name, &columns, rows, "").await?;
         let columns = sql::update_columns(&table);
         let rows: Vec<Vec<Value>> = known
             .iter()
             .map(|s| state_values(s, &table, s.expected))
             .collect();
-        let mut changed = 0;
-        for chunk in chunks(self.connection.dialect(), &rows) {
+        let (expected, mut changed) = (rows.len(), 0);
+        for chunk in chunks(self.connection.dialect(), rows) {
             let statement = self.connection.dialect().update_states(&table, chunk.len());
             changed += self
                 .connection
@@ -126,10 +126,9 @@ impl SqlWriter {
                 .await
                 .map_err(commit_error)?;
         }
-        if changed != rows.len() as u64 {
+        if changed != expected as u64 {
             return Err(CommitError::Stale(format!(
-                "{changed} of {} rows were at the expected version",
-                rows.len()
+                "{changed} of {expected} rows were at the expected version"
             )));
         }
         let Some(lines) = table.lines else {
@@ -146,14 +145,14 @@ impl SqlWriter {
             })
             .collect();
         let conflict = sql::upsert(&[lines.parent, "line"], &columns);
-        self.insert(lines.name, &columns, &rows, &conflict).await
+        self.insert(lines.name, &columns, rows, &conflict).await
     }
 
     async fn insert(
         &mut self,
         table: &str,
         columns: &[Column],
-        rows: &[Vec<Value>],
+        rows: Vec<Vec<Value>>,
         conflict: &str,
     ) -> Result<(), CommitError> {
         for chunk in chunks(self.connection.dialect(), rows) {
@@ -369,7 +368,7 @@ async fn fix_partitions(connection: &mut Connection, partitions: u16) -> Result<
             .dialect()
             .insert("meta", &columns, 1, "ON CONFLICT (name) DO NOTHING");
     connection
-        .write(statement, &columns, &row)
+        .write(statement, &columns, row)
         .await
         .map_err(fault)?;
     let fixed = "SELECT value FROM meta WHERE name = 'partitions'";
@@ -401,15 +400,13 @@ fn standing_of(
     standings.get_mut(&Partition(u16::try_from(partition).ok()?))
 }
 
-fn chunks(dialect: Dialect, rows: &[Vec<Value>]) -> impl Iterator<Item = &[Vec<Value>]> {
-    let mut rest = rows;
+fn chunks(dialect: Dialect, mut rows: Vec<Vec<Value>>) -> impl Iterator<Item = Vec<Vec<Value>>> {
     std::iter::from_fn(move || {
-        if rest.is_empty() {
+        if rows.is_empty() {
             return None;
         }
-        let (chunk, behind) = rest.split_at(dialect.chunk(rest.len()));
-        rest = behind;
-        Some(chunk)
+        let behind = rows.split_off(dialect.chunk(rows.len()));
+        Some(std::mem::replace(&mut rows, behind))
     })
 }
 
