@@ -100,6 +100,18 @@ impl Ear {
         heard.swap_remove(at.expect("the message was chosen for it"))
     }
 
+    /// Hears envelopes until each of these has come, in whatever order and company.
+    pub async fn all(&mut self, likes: &[Value]) {
+        let mut missing = likes.to_vec();
+        while !missing.is_empty() {
+            let what = format!("{missing:?}");
+            let message = self.message(&what, |_| true).await;
+            for heard in envelopes(&message) {
+                missing.retain(|like| !is_like(&heard, like));
+            }
+        }
+    }
+
     /// How many envelopes with these values come until nothing comes any more.
     pub async fn count(&mut self, like: &Value) -> usize {
         let mut count = 0;

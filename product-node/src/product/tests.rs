@@ -84,7 +84,7 @@ fn a_release_before_its_reserve_leaves_a_tombstone() {
     let ids: Vec<_> = shop.ledger.keys().map(RequestId::as_str).collect();
     assert_eq!(
         ids,
-        [node::entity::CREATION, "DEC-a"],
+        ["DEC-a", node::entity::CREATION],
         "one row, under the reserve's id"
     );
 }

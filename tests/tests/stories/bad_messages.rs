@@ -74,10 +74,11 @@ async fn one_bad_envelope_among_good_ones_hinders_none_of_them() {
     let all = [good[0].clone(), bad, good[1].clone(), good[2].clone()];
     hand.say(&subject, &all).await;
 
-    for order in &orders {
-        let like = json!({"kind": "product.reserved", "entity": order});
-        replies.envelope(&like).await;
-    }
+    // Answers for one partition travel together.
+    let like = |order| json!({"kind": "product.reserved", "entity": order});
+    replies
+        .all(&orders.iter().map(like).collect::<Vec<_>>())
+        .await;
     is_dead(&mut dead, &subject).await;
     assert_eq!(shop.stock("mug").await, 94);
 }
