@@ -1,77 +1,22 @@
 //! The program `order-node`: the orders service in a process of its own.
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::process::ExitCode;
 
-use clap::Parser;
-use messages::Service as Name;
-use node::{config::Common, edge, process::Process, telemetry};
+use node::program::{self, Program};
 use order_node::{rest, settings};
-use tokio::sync::watch;
-
-/// Where the broker is when nobody says.
-const NATS_URL: &str = "nats://127.0.0.1:4222";
-
-/// Takes orders and sees each one through
-#[derive(Parser)]
-#[command(name = "order-node", version)]
-struct Args {
-    /// Where it listens; port 0 takes any free one
-    #[arg(
-        long,
-        env = "ONHAND_LISTEN",
-        default_value = "127.0.0.1:8082",
-        value_name = "ADDRESS"
-    )]
-    listen: SocketAddr,
-    /// Asks the one that listens there whether it is ready, and exits with 0 where it is
-    #[arg(long)]
-    healthcheck: bool,
-    #[command(flatten)]
-    settings: settings::Settings,
-    #[command(flatten)]
-    common: Common,
-}
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = Args::parse();
-    if args.healthcheck {
-        return ExitCode::from(u8::from(!edge::healthcheck(args.listen)));
-    }
-    match run(args).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("order-node: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Runs until SIGTERM or Ctrl-C.
-async fn run(args: Args) -> anyhow::Result<()> {
-    let common = &args.common;
-    let metrics = telemetry::init(&common.log, common.log_format)?;
-    common.prepare()?;
-    let url = common.broker.nats_url.as_deref().unwrap_or(NATS_URL);
-    // Whoever publishes on a stream makes it, whichever node starts first.
-    let bus = common
-        .broker
-        .connect(url, "order-node", common.partitions, &Name::ALL)
-        .await?;
-    let service = settings::service(common.host(bus), common, &args.settings)?;
-    let api = rest::router(service.clone(), &args.settings);
-    let process = Process {
+    let program = Program {
         name: "order-node",
+        about: "Takes orders and sees each one through",
         title: "Onhand: orders",
-        listen: args.listen,
-        common,
-        metrics,
-        stop: watch::Sender::new(false),
+        listen: "127.0.0.1:8082",
     };
-    let parts = vec![process.part(&service, api)];
-    let announce = |address| tracing::info!("listening on http://{address}, broker {url}");
-    process
-        .serve(parts, std::future::pending(), announce)
-        .await?;
-    Ok(())
+    program::run(program, |process, host, settings: &settings::Settings| {
+        let service = settings::service(host, process.common, settings)?;
+        let api = rest::router(service.clone(), settings);
+        Ok(process.part(&service, api))
+    })
+    .await
 }
