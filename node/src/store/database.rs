@@ -1,4 +1,4 @@
-//! A service's database: its address, its migrations, and what the host reads from it.
+//! A service's database: its address, and what the host reads from it.
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
@@ -6,13 +6,13 @@ use async_trait::async_trait;
 use messages::{EntityId, Origin, Partition, RequestId, Service, Timestamp};
 use sqlx::{
     PgPool, SqlitePool,
-    migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use super::{
     Creation, LedgerRow, RequestKey, StateRead, Store, StoreFault, Writer, connection,
+    migrations::{Complete, Migrations},
     sql::{self, Dialect},
     writer::SqlWriter,
 };
@@ -76,15 +76,6 @@ impl fmt::Display for DatabaseUrl {
     }
 }
 
-/// What makes a service's tables.
-#[derive(Clone, Copy, Debug)]
-pub struct Migrations {
-    /// In SQLite.
-    pub sqlite: &'static Migrator,
-    /// In PostgreSQL.
-    pub postgres: &'static Migrator,
-}
-
 /// A pool of connections that read.
 #[derive(Clone, Debug)]
 pub enum Readers {
@@ -100,7 +91,7 @@ pub struct Database {
     pub(super) service: Service,
     pub(super) table: Table,
     pub(super) url: DatabaseUrl,
-    pub(super) migrations: Migrations,
+    pub(super) migrations: Complete,
     pub(super) partitions: u16,
     readers: Readers,
 }
@@ -132,7 +123,7 @@ impl Database {
             service,
             table,
             url,
-            migrations,
+            migrations: migrations.with_the_hosts(),
             partitions,
             readers,
         })

@@ -6,6 +6,7 @@
 mod connection;
 mod database;
 mod lock;
+mod migrations;
 mod sql;
 mod writer;
 
@@ -14,7 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use messages::{Digest, EntityId, Origin, Partition, RequestId, Timestamp};
 
-pub use self::database::{Database, DatabaseUrl, DatabaseUrlError, Migrations, Readers};
+pub use self::{
+    database::{Database, DatabaseUrl, DatabaseUrlError, Readers},
+    migrations::Migrations,
+};
 use crate::table::Row;
 
 /// One effect, as the ledger keeps it.

@@ -10,6 +10,10 @@ use tempfile::TempDir;
 use super::report::Report;
 use super::{DatabaseUrl, Databases, Progress, audit};
 
+const HOST_TABLES: &str = include_str!("../../../migrations/host/sqlite/0001_host.sql");
+const PRODUCT_TABLES: &str = include_str!("../../../migrations/product/sqlite/0001_product.sql");
+const ORDER_TABLES: &str = include_str!("../../../migrations/order/sqlite/0001_order.sql");
+
 pub(super) const MUG: &str = "0190a1b2-c3d4-7e5f-8a9b-0000000000aa";
 pub(super) const CUP: &str = "0190a1b2-c3d4-7e5f-8a9b-0000000000bb";
 
@@ -28,16 +32,10 @@ impl Books {
             folder: tempfile::tempdir().unwrap(),
             number: AtomicI64::new(0),
         };
-        books
-            .product(include_str!(
-                "../../../migrations/product/sqlite/0001_product.sql"
-            ))
-            .await;
-        books
-            .order(include_str!(
-                "../../../migrations/order/sqlite/0001_order.sql"
-            ))
-            .await;
+        books.product(HOST_TABLES).await;
+        books.product(PRODUCT_TABLES).await;
+        books.order(HOST_TABLES).await;
+        books.order(ORDER_TABLES).await;
         let rows: [Effect; 15] = [
             (MUG, "client", "CREATE", String::new(), "created", Some(12)),
             (MUG, "client", "edit", String::new(), "edited", None),
