@@ -2,7 +2,7 @@
 
 use axum::{Json as Answer, extract::State};
 use messages::{
-    Origin, Quantity, Refusal, RequestId,
+    Origin, ProductId, Quantity, Refusal, RequestId,
     id::{is_name, kind},
     product::{Adjust, AdjustReason, Command, Release, Reply, Reserve},
 };
@@ -133,16 +133,12 @@ pub(super) async fn decrease(
     Json(decrease): Json<Decrease>,
 ) -> Result<Answer<StockChanged>, Problem> {
     let request_id = order_key("DEC", &decrease.order_id, &key)?;
-    let reserve = Reserve {
+    let reserve = Command::Reserve(Reserve {
         order_id: decrease.order_id,
         quantity: decrease.quantity,
-    };
-    let ask = Ask {
-        request_id: Some(request_id),
-        origin: Origin::Rest,
-        ..ask(id.entity(), Command::Reserve(reserve), trace)
-    };
-    changed(&service.ask(ask).await??).map(Answer)
+    });
+    let reply = by_order(&service, id, request_id, reserve, trace).await?;
+    changed(&reply).map(Answer)
 }
 
 /// Gives stock back for an order of another order system.
@@ -165,26 +161,37 @@ pub(super) async fn increase(
 ) -> Result<Answer<StockChanged>, Problem> {
     let request_id = order_key("INC", &increase.order_id, &key)?;
     check_reason(increase.reason.as_deref())?;
-    let release = Release {
+    let release = Command::Release(Release {
         order_id: increase.order_id,
         quantity: increase.quantity,
         reason: increase.reason,
-    };
-    let ask_again = ask(id.entity(), Command::Get, trace.clone());
-    let ask = Ask {
-        request_id: Some(request_id),
-        origin: Origin::Rest,
-        ..ask(id.entity(), Command::Release(release), trace)
-    };
-    let reply = service.ask(ask).await??;
+    });
+    let look = ask(id.entity(), Command::Get, trace.clone());
+    let reply = by_order(&service, id, request_id, release, trace).await?;
     // A release is never refused, not even by a product that does not exist; a person who mistyped
     // its id should hear of it all the same.
     if matches!(&reply, Reply::Released(released) if released.quantity == 0)
-        && service.ask(ask_again).await? == Err(Refusal::ProductNotFound)
+        && service.ask(look).await? == Err(Refusal::ProductNotFound)
     {
         return Err(Refusal::ProductNotFound.into());
     }
     changed(&reply).map(Answer)
+}
+
+/// Asks a product on behalf of another order system, whose request ids never meet our own orders'.
+async fn by_order(
+    service: &Service<Product>,
+    id: ProductId,
+    request_id: RequestId,
+    command: Command,
+    trace: Trace,
+) -> Result<Reply, Problem> {
+    let ask = Ask {
+        request_id: Some(request_id),
+        origin: Origin::Rest,
+        ..ask(id.entity(), command, trace)
+    };
+    Ok(service.ask(ask).await??)
 }
 
 /// The request id that a key is: `{prefix}-{order}`, or `{prefix}-{order}-{n}` with n from 2.
