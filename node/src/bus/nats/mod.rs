@@ -1,0 +1,181 @@
+//! The broker on NATS JetStream.
+//!
+//! Two connections: one that publishes and asks, one that reads and answers, since one that does
+//! both can wait for itself. Both reconnect for ever.
+
+mod answering;
+mod connect;
+mod reading;
+mod streams;
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::{
+    HeaderMap,
+    jetstream::{
+        self,
+        context::PublishErrorKind,
+        message::PublishMessage,
+        stream::{Config, RawMessageErrorKind},
+    },
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
+
+pub use self::connect::Settings;
+use self::reading::NatsReader;
+use super::{
+    Acknowledgement, Bus, BusFault, Delivery, Link, Outbound, Reader, Request, Start, StreamState,
+};
+
+/// How long the broker may take to acknowledge; a lost acknowledgement shows only in this.
+const ACK_WAIT: Duration = Duration::from_secs(2);
+
+/// The broker on NATS JetStream.
+pub struct Nats {
+    streams_wanted: Arc<[Config]>,
+    out: async_nats::Client,
+    streams: jetstream::Context,
+    inward: async_nats::Client,
+    inward_streams: jetstream::Context,
+    link: watch::Receiver<Link>,
+}
+
+impl Nats {
+    /// Starts connecting; goes on trying in the background where the broker is away.
+    ///
+    /// # Errors
+    /// Where the settings cannot be used at all.
+    pub async fn connect(settings: Settings) -> Result<Arc<Self>, BusFault> {
+        let (state, link) = watch::channel(Link::default());
+        let out = connect::client(&settings, "out", Some(state)).await?;
+        let inward = connect::client(&settings, "in", None).await?;
+        let context = |client: &async_nats::Client| {
+            jetstream::ContextBuilder::new()
+                .timeout(ACK_WAIT)
+                .build(client.clone())
+        };
+        let (streams, inward_streams) = (context(&out), context(&inward));
+        Ok(Arc::new(Self {
+            streams_wanted: streams::configs(&settings).into(),
+            out,
+            streams,
+            inward,
+            inward_streams,
+            link,
+        }))
+    }
+}
+
+#[async_trait]
+impl Bus for Nats {
+    async fn ensure_streams(&self) -> Result<(), BusFault> {
+        streams::ensure(&self.streams, &self.streams_wanted).await
+    }
+
+    async fn send(&self, message: Outbound) -> Result<Acknowledgement, BusFault> {
+        let mut headers = HeaderMap::new();
+        headers.insert("Content-Type", messages::wire::CONTENT_TYPE);
+        for (name, value) in &message.headers {
+            headers.insert(*name, value.as_str());
+        }
+        let publish = PublishMessage::build()
+            .payload(message.payload)
+            .headers(headers)
+            .message_id(message.id);
+        let ack = self
+            .streams
+            .send_publish(message.subject, publish)
+            .await
+            .map_err(fault)?;
+        let streams = self.streams.clone();
+        let configs = Arc::clone(&self.streams_wanted);
+        Ok(Box::pin(async move {
+            match ack.await {
+                Ok(ack) => Ok(ack.sequence),
+                Err(error) => {
+                    if error.kind() == PublishErrorKind::StreamNotFound {
+                        // The broker lost its disk: the streams are made again, the sender tries again.
+                        streams::ensure(&streams, &configs).await?;
+                    }
+                    Err(fault(error))
+                }
+            }
+        }))
+    }
+
+    async fn stream(&self, stream: &str) -> Result<StreamState, BusFault> {
+        let info = self.streams.get_stream(stream).await.map_err(fault)?;
+        let info = info.cached_info();
+        Ok(StreamState {
+            identity: info.created.to_string(),
+            first: info.state.first_sequence,
+            last: info.state.last_sequence,
+        })
+    }
+
+    async fn message(&self, stream: &str, sequence: u64) -> Result<Option<Delivery>, BusFault> {
+        let stream = self
+            .streams
+            .get_stream_no_info(stream)
+            .await
+            .map_err(fault)?;
+        match stream.get_raw_message(sequence).await {
+            Ok(message) => Ok(Some(reading::stored(message))),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(fault(error)),
+        }
+    }
+
+    async fn read(
+        &self,
+        stream: &str,
+        subjects: Vec<String>,
+        start: Start,
+    ) -> Result<Box<dyn Reader>, BusFault> {
+        let reader = NatsReader::open(&self.inward_streams, stream, subjects, start).await?;
+        Ok(Box::new(reader))
+    }
+
+    async fn delete(&self, stream: &str, sequence: u64) -> Result<(), BusFault> {
+        let stream = self
+            .streams
+            .get_stream_no_info(stream)
+            .await
+            .map_err(fault)?;
+        stream
+            .delete_message(sequence)
+            .await
+            .map(drop)
+            .map_err(fault)
+    }
+
+    async fn request(
+        &self,
+        subject: String,
+        payload: Bytes,
+        wait: Duration,
+    ) -> Result<Bytes, BusFault> {
+        let request = async_nats::Request::new()
+            .payload(payload)
+            .timeout(Some(wait));
+        self.out
+            .send_request(subject, request)
+            .await
+            .map(|message| message.payload)
+            .map_err(fault)
+    }
+
+    async fn serve(&self, subjects: Vec<String>) -> Result<mpsc::Receiver<Request>, BusFault> {
+        answering::serve(&self.inward, subjects).await
+    }
+
+    fn link(&self) -> watch::Receiver<Link> {
+        self.link.clone()
+    }
+}
+
+fn fault(error: impl std::fmt::Display) -> BusFault {
+    BusFault(error.to_string())
+}
