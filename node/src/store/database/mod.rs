@@ -1,15 +1,14 @@
-//! A service's database: its address, and what the host reads from it.
+//! A service's database, and what the host reads from it.
 
-use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+mod address;
 
 use async_trait::async_trait;
 use messages::{EntityId, Origin, Partition, RequestId, Service, Timestamp};
-use sqlx::{
-    PgPool, SqlitePool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
+use sqlx::{PgPool, SqlitePool, postgres::PgPoolOptions, sqlite::SqlitePoolOptions};
 
+use self::address::CONNECT_WAIT;
+pub use self::address::{DatabaseUrl, DatabaseUrlError};
+pub(super) use self::address::{postgres_options, sqlite_options};
 use super::{
     Creation, LedgerRow, RequestKey, StateRead, Store, StoreFault, Writer, connection,
     migrations::{Complete, Migrations},
@@ -18,64 +17,8 @@ use super::{
 };
 use crate::table::{Column, Kind, Reader, Row, RowError, Table, Value};
 
-/// How long a reader or the writer waits for a connection.
-const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// How many connections read side by side.
 const READERS_MAX: u32 = 8;
-/// How many prepared statements a connection keeps: every chunk size of every statement.
-const STATEMENTS_MAX: usize = 512;
-
-/// Where a database is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DatabaseUrl {
-    /// A file.
-    Sqlite(PathBuf),
-    /// A server.
-    Postgres(String),
-}
-
-/// A database address that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("a database is given as sqlite:FILE or postgres://USER:PASSWORD@HOST/NAME")]
-pub struct DatabaseUrlError;
-
-impl FromStr for DatabaseUrl {
-    type Err = DatabaseUrlError;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            text.parse::<PgConnectOptions>()
-                .map_err(|_| DatabaseUrlError)?;
-            return Ok(Self::Postgres(text.to_owned()));
-        }
-        let path = text.strip_prefix("sqlite:").ok_or(DatabaseUrlError)?;
-        let path = path.strip_prefix("//").unwrap_or(path);
-        if path.is_empty() || path.contains(['?', '\0']) || path == ":memory:" {
-            return Err(DatabaseUrlError);
-        }
-        Ok(Self::Sqlite(path.into()))
-    }
-}
-
-impl fmt::Display for DatabaseUrl {
-    /// Without the password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-            Self::Postgres(url) => {
-                let options: PgConnectOptions = url.parse().map_err(|_| fmt::Error)?;
-                write!(
-                    f,
-                    "postgres://{}@{}:{}/{}",
-                    options.get_username(),
-                    options.get_host(),
-                    options.get_port(),
-                    options.get_database().unwrap_or_default()
-                )
-            }
-        }
-    }
-}
-
 /// A pool of connections that read.
 #[derive(Clone, Debug)]
 pub enum Readers {
@@ -388,37 +331,6 @@ impl Store for Database {
             _ => Ok(0),
         }
     }
-}
-
-/// How SQLite is opened: a commit is on the disk before it is answered.
-pub(super) fn sqlite_options(path: &std::path::Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(CONNECT_WAIT)
-        .statement_cache_capacity(STATEMENTS_MAX)
-        // What a statement of many rows would undo is kept in memory, not in a file.
-        .pragma("temp_store", "memory")
-        .pragma("cache_size", "-16384")
-        .pragma("wal_autocheckpoint", "4000")
-}
-
-/// How PostgreSQL is reached: a peer that is gone is noticed within seconds.
-pub(super) fn postgres_options(
-    url: &str,
-    service: Service,
-) -> Result<PgConnectOptions, StoreFault> {
-    let options: PgConnectOptions = url.parse().map_err(fault)?;
-    Ok(options
-        .application_name(&format!("{service}-node/{}", std::process::id()))
-        .statement_cache_capacity(STATEMENTS_MAX)
-        .options([
-            ("tcp_keepalives_idle", "5"),
-            ("tcp_keepalives_interval", "2"),
-            ("tcp_keepalives_count", "3"),
-            ("statement_timeout", "30000"),
-        ]))
 }
 
 fn ledger_row(row: Vec<Value>) -> Result<LedgerRow, RowError> {

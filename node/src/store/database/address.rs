@@ -1,0 +1,104 @@
+//! Where a database is, and how it is opened.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+
+use messages::Service;
+use sqlx::{
+    postgres::PgConnectOptions,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+
+use super::fault;
+use crate::store::StoreFault;
+
+/// How long a reader or the writer waits for a connection.
+pub(super) const CONNECT_WAIT: Duration = Duration::from_secs(5);
+/// How many prepared statements a connection keeps: every chunk size of every statement.
+const STATEMENTS_MAX: usize = 512;
+
+/// Where a database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A server.
+    Postgres(String),
+}
+
+/// A database address that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("a database is given as sqlite:FILE or postgres://USER:PASSWORD@HOST/NAME")]
+pub struct DatabaseUrlError;
+
+impl FromStr for DatabaseUrl {
+    type Err = DatabaseUrlError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            text.parse::<PgConnectOptions>()
+                .map_err(|_| DatabaseUrlError)?;
+            return Ok(Self::Postgres(text.to_owned()));
+        }
+        let path = text.strip_prefix("sqlite:").ok_or(DatabaseUrlError)?;
+        let path = path.strip_prefix("//").unwrap_or(path);
+        if path.is_empty() || path.contains(['?', '\0']) || path == ":memory:" {
+            return Err(DatabaseUrlError);
+        }
+        Ok(Self::Sqlite(path.into()))
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url) => {
+                let options: PgConnectOptions = url.parse().map_err(|_| fmt::Error)?;
+                write!(
+                    f,
+                    "postgres://{}@{}:{}/{}",
+                    options.get_username(),
+                    options.get_host(),
+                    options.get_port(),
+                    options.get_database().unwrap_or_default()
+                )
+            }
+        }
+    }
+}
+
+/// How SQLite is opened: a commit is on the disk before it is answered.
+pub(in crate::store) fn sqlite_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(CONNECT_WAIT)
+        .statement_cache_capacity(STATEMENTS_MAX)
+        // What a statement of many rows would undo is kept in memory, not in a file.
+        .pragma("temp_store", "memory")
+        .pragma("cache_size", "-16384")
+        .pragma("wal_autocheckpoint", "4000")
+}
+
+/// How PostgreSQL is reached: a peer that is gone is noticed within seconds.
+pub(in crate::store) fn postgres_options(
+    url: &str,
+    service: Service,
+) -> Result<PgConnectOptions, StoreFault> {
+    let options: PgConnectOptions = url.parse().map_err(fault)?;
+    Ok(options
+        .application_name(&format!("{service}-node/{}", std::process::id()))
+        .statement_cache_capacity(STATEMENTS_MAX)
+        .options([
+            ("tcp_keepalives_idle", "5"),
+            ("tcp_keepalives_interval", "2"),
+            ("tcp_keepalives_count", "3"),
+            ("statement_timeout", "30000"),
+        ]))
+}
