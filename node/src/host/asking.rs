@@ -10,7 +10,7 @@ use messages::{Body, Digest, EntityId, Envelope, Partition, Subject, Timestamp, 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{CreationKey, Service, job::Answer, service::Question};
+use super::{CreationKey, Service, job::Answer, question::Question};
 use crate::{bus::Bus, entity::Entity};
 
 /// How long an owner may take to commit, besides the wait for rest.

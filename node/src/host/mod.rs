@@ -1,6 +1,6 @@
 //! The host: it runs the entities of one service in one process.
 //!
-//! A command's way: `reader` or `service` take it in; `intake` finds what is known of it and
+//! A command's way: `reader` or `question` take it in; `intake` finds what is known of it and
 //! hands it to its entity's `actor`, which decides; `journal` commits what was decided, many
 //! decisions at once, and only then lets answers go. `schedule` keeps what entities owe, `lane`
 //! carries it, `telling` tells events from the ledger. `session` is one life of all this:
@@ -15,6 +15,7 @@ mod journal;
 mod lane;
 mod limits;
 mod progress;
+mod question;
 mod reader;
 mod schedule;
 mod service;
@@ -25,5 +26,6 @@ mod watchers;
 
 pub use self::{
     limits::Limits,
-    service::{Ask, CreationKey, Host, Service, StartError, Target, Unavailable},
+    question::{Ask, CreationKey, Target, Unavailable},
+    service::{Host, Service, StartError},
 };
