@@ -114,7 +114,7 @@ impl Process<'_> {
         };
         let serving = edge::serve(app, listener, asked, self.common.limits.stop_wait());
         tokio::select! {
-            served = serving => served.map_err(|error| StartError(error.to_string()))?,
+            () = serving => {}
             // A service that ends before it was asked to cannot run at all.
             Some(ended) = running.join_next() => {
                 self.stop.send_replace(true);

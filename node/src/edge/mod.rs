@@ -7,6 +7,7 @@
 
 pub mod around;
 mod body;
+mod connections;
 mod docs;
 mod documented;
 mod fault;

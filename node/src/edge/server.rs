@@ -9,11 +9,11 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, middleware, serve::ListenerExt as _};
+use axum::{Router, middleware};
 use tokio::net::TcpListener;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{Around, Limits, Ops, Problem, around, describe, docs, ops};
+use super::{Around, Limits, Ops, Problem, around, connections, describe, docs, ops};
 use crate::seams::Ids;
 
 /// How long the program waits for its own answer to a health check.
@@ -51,15 +51,9 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
     stop_wait: Duration,
-) -> io::Result<()> {
+) {
     let (told, mut stopping) = tokio::sync::oneshot::channel();
-    let listener = listener.tap_io(|connection| {
-        // An answer is one small packet, which must not wait for another.
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "a connection cannot be told to send at once");
-        }
-    });
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
+    let serving = connections::serve(router, listener, async move {
         shutdown.await;
         // Nobody waits any more when the server has ended by itself.
         let _ = told.send(());
@@ -71,10 +65,9 @@ pub async fn serve(
         tokio::time::sleep(stop_wait).await;
     };
     tokio::select! {
-        served = serving => served,
+        () = serving => {}
         () = late => {
             tracing::warn!(?stop_wait, "requests are still under way at the end");
-            Ok(())
         }
     }
 }

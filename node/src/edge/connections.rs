@@ -1,0 +1,113 @@
+//! The connections of a server: taken in, served, and ended in good order.
+//!
+//! In place of `axum::serve`, which cannot be told how long a client may take to ask.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    serve::{Listener, ListenerExt as _},
+};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use tokio::net::TcpListener;
+
+/// How long a connection may stay without a whole head of a request, its first or its next: one
+/// that sends a byte now and then would otherwise be kept for ever. Above what most pools of
+/// clients keep an idle connection for, so that it is they who close it.
+const HEAD_WAIT: Duration = Duration::from_secs(100);
+
+/// Serves until `shutdown`, then takes nothing new, and ends when everything is answered.
+pub(super) async fn serve(
+    router: Router,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) {
+    let mut listener = listener.tap_io(|connection| {
+        // An answer is one small packet, which must not wait for another.
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "a connection cannot be told to send at once");
+        }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT);
+    let service = TowerToHyperService::new(router);
+    let connections = GracefulShutdown::new();
+    tokio::pin!(shutdown);
+    loop {
+        let (connection, _) = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut shutdown => break,
+        };
+        let served = http.serve_connection(TokioIo::new(connection), service.clone());
+        let served = connections.watch(served);
+        tokio::spawn(async move {
+            if let Err(error) = served.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+        });
+    }
+    drop(listener);
+    connections.shutdown().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpStream,
+        sync::oneshot,
+    };
+
+    use super::*;
+
+    /// The clock stands still while anything can go on, and leaps when nothing can.
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_never_ends_its_request_is_let_go() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(serve(Router::new(), listener, std::future::pending()));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client
+            .write_all(b"GET / HTTP/1.1\r\nHost: a")
+            .await
+            .unwrap();
+        let read = async { client.read_to_end(&mut Vec::new()).await };
+        let ended = tokio::time::timeout(2 * HEAD_WAIT, read).await;
+        assert!(ended.is_ok(), "the connection is still open");
+    }
+
+    #[tokio::test]
+    async fn what_is_under_way_at_the_end_is_answered() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let stop = std::sync::Arc::new(std::sync::Mutex::new(Some(stop)));
+        let last = async move || {
+            // The server is told to end while this request is under way.
+            drop(stop.lock().unwrap().take());
+            tokio::task::yield_now().await;
+            "the last answer"
+        };
+        let router = Router::new().route("/", get(last));
+        let serving = tokio::spawn(serve(router, listener, async {
+            let _ = stopped.await;
+        }));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client
+            .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        assert!(answer.ends_with("the last answer"), "{answer}");
+        serving.await.unwrap();
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+}
