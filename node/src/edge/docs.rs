@@ -44,13 +44,26 @@ const PAGE: &str = r##"<!DOCTYPE html>
 </html>
 "##;
 
-/// Completes a description: its title, and the form of every error.
+/// Completes a description: its title, what belongs together, and the form of every error.
 #[must_use]
 pub fn describe(mut api: OpenApi, title: &str) -> OpenApi {
     api.info = InfoBuilder::new()
         .title(title)
         .version(env!("CARGO_PKG_VERSION"))
         .build();
+    for (path, item) in &mut api.paths.paths {
+        let group = path.split('/').nth(1).unwrap_or_default();
+        let calls = [
+            &mut item.get,
+            &mut item.post,
+            &mut item.put,
+            &mut item.patch,
+            &mut item.delete,
+        ];
+        for call in calls.into_iter().flatten() {
+            call.tags = Some(vec![group.to_owned()]);
+        }
+    }
     let components = api.components.get_or_insert_default();
     let name = documented::Error::name().into_owned();
     components.schemas.insert(name, documented::Error::schema());

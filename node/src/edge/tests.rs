@@ -128,7 +128,9 @@ async fn the_documentation_has_everything_it_needs_and_every_error_has_its_form(
     for field in ["error", "message", "details"] {
         assert!(fields[field].is_object(), "{document:?}");
     }
-    let answers = &document.body["paths"]["/things"]["post"]["responses"];
+    let call = &document.body["paths"]["/things"]["post"];
+    assert_eq!(call["tags"], serde_json::json!(["things"]));
+    let answers = &call["responses"];
     let form = &answers["413"]["content"]["application/json"]["schema"]["$ref"];
     assert_eq!(form, "#/components/schemas/Error", "{answers}");
     let page = edge.clone().get("/docs").await;
