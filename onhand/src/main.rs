@@ -22,15 +22,10 @@ struct Cli {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// Runs every service in one process
     Up(Box<up::Args>),
-    /// Turns MessagePack on standard input into JSON
     Decode(decode::Args),
-    /// Checks the services' books against each other
     Audit(audit::Args),
-    /// Looks at dead letters, sends them again, or drops them
     Dead(dead::Args),
-    /// Measures how many orders it takes, and checks every answer
     Bench(bench::Args),
 }
 

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
 use serde::Serialize;
 
-/// Puts a load of orders on an Onhand of this machine, checks every answer and measures it.
+/// Puts a load of orders on an Onhand of this machine, checks every answer and measures it
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
     /// Base address of an Onhand that runs on this machine; without it the bench starts its own,
