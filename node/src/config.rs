@@ -58,7 +58,12 @@ pub struct Common {
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Broker {
     /// Addresses of the broker, with commas between them
-    #[arg(long, env = "ONHAND_NATS_URL", value_name = "URL")]
+    #[arg(
+        long,
+        env = "ONHAND_NATS_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     pub nats_url: Option<String>,
     /// Credentials file for the broker
     #[arg(long, env = "ONHAND_NATS_CREDS", value_name = "FILE")]
@@ -80,6 +85,9 @@ pub struct Broker {
         value_name = "PASSWORD"
     )]
     pub nats_password: Option<String>,
+    /// What the subjects begin with on which it is answered [default: `_INBOX_<user>`, without a user `_INBOX`]
+    #[arg(long, env = "ONHAND_NATS_INBOX_PREFIX", value_name = "SUBJECT")]
+    pub nats_inbox_prefix: Option<nats::InboxPrefix>,
     /// Certificate of the authority that signed the broker's certificate; demands TLS
     #[arg(long, env = "ONHAND_NATS_CA", value_name = "FILE")]
     pub nats_ca: Option<PathBuf>,
@@ -101,6 +109,7 @@ impl Broker {
             url: url.to_owned(),
             creds: self.nats_creds.clone(),
             user: self.nats_user.clone().zip(self.nats_password.clone()),
+            inbox_prefix: self.nats_inbox_prefix.clone(),
             ca: self.nats_ca.clone(),
             name: name.to_owned(),
             replicas: usize::from(self.nats_replicas),

@@ -10,6 +10,7 @@ use messages::Service;
 use tokio::sync::watch;
 
 use crate::{
+    bus::nats,
     config::Common,
     edge,
     host::{Host, StartError},
@@ -112,7 +113,8 @@ async fn serve(
         stop: watch::Sender::new(false),
     };
     let part = part(&process, common.host(bus))?;
-    let announce = |address| tracing::info!("listening on http://{address}, broker {url}");
+    let broker = nats::shown(url);
+    let announce = |address| tracing::info!("listening on http://{address}, broker {broker}");
     process
         .serve(vec![part], std::future::pending(), announce)
         .await

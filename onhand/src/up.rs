@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use messages::Service as Name;
-use node::{config::Common, process::Process, telemetry};
+use node::{bus::nats, config::Common, process::Process, telemetry};
 use tokio::sync::watch;
 
 use crate::{broker::OwnBroker, demo};
@@ -89,7 +89,7 @@ async fn serve(args: &Args, url: &str, metrics: telemetry::PrometheusHandle) -> 
             order_node::rest::router(orders.clone(), &args.orders),
         ),
     ];
-    let (demo, url) = (args.demo, url.to_owned());
+    let (demo, url) = (args.demo, nats::shown(url));
     let announce = move |address: SocketAddr| {
         tracing::info!("listening on http://{address}, broker {url}");
         if demo {

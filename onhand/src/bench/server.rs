@@ -26,11 +26,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LOG: &str = "bench-server.log";
 const LOG_LINES_SHOWN: usize = 10;
 /// What would lead the bench's own Onhand to a broker or to databases that somebody else uses.
-const NOT_INHERITED: [&str; 7] = [
+const NOT_INHERITED: [&str; 8] = [
     "ONHAND_NATS_URL",
     "ONHAND_NATS_CREDS",
     "ONHAND_NATS_USER",
     "ONHAND_NATS_PASSWORD",
+    "ONHAND_NATS_INBOX_PREFIX",
     "ONHAND_NATS_CA",
     "ONHAND_ORDER_DATABASE_URL",
     "ONHAND_PRODUCT_DATABASE_URL",

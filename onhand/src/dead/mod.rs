@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use node::bus::Bus;
+use node::bus::{Bus, nats};
 use node::config::Broker;
 use node::seams::{Clock as _, SystemClock};
 
@@ -132,19 +132,20 @@ async fn connect(args: &Args) -> Result<Arc<dyn Bus>> {
         Some(url) => url.clone(),
         None => own_broker(&args.data.join("nats.url"))?,
     };
+    let shown = nats::shown(&url);
     let connecting = async {
         // No streams are made here, so that partitions and services do not matter.
         let bus = args.broker.connect(&url, "onhand dead", 1, &[]).await?;
         let mut link = bus.link();
         link.wait_for(|link| link.connected)
             .await
-            .map_err(|_| anyhow!("the connection to {url} was given up"))?;
+            .map_err(|_| anyhow!("the connection to {shown} was given up"))?;
         Ok(bus)
     };
     match tokio::time::timeout(CONNECT_WAIT, connecting).await {
         Ok(connected) => connected,
         Err(_) => bail!(
-            "no broker answers at {url} within {} s: start it (`onhand up` starts its own), or name \
+            "no broker answers at {shown} within {} s: start it (`onhand up` starts its own), or name \
              another with --nats-url; one that is there may want --nats-user and --nats-password, \
              --nats-creds or --nats-ca",
             CONNECT_WAIT.as_secs()

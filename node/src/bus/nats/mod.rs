@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
-pub use self::connect::Settings;
+pub use self::connect::{InboxPrefix, InboxPrefixError, Settings, shown};
 use self::reading::NatsReader;
 use super::{
     Acknowledgement, Bus, BusFault, Delivery, Link, Outbound, Reader, Request, Start, StreamState,
