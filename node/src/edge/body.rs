@@ -74,6 +74,10 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // A struct could be read from an array as well, by the order of its fields, which is no promise.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Problem::invalid("the body must be a JSON object"));
+    }
     serde_json::from_slice(bytes).map_err(|error| explain::<T>(bytes, &error))
 }
 
@@ -165,7 +169,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_is_no_json_is_refused() {
-        for body in ["", "{", "nonsense", "{} {}", "[]", "null", "\"text\""] {
+        for body in [
+            "", "{", "nonsense", "{} {}", "[]", " [[]]", "null", "\"text\"",
+        ] {
             let problem = read(Some("application/json"), body).await.expect_err(body);
             assert_eq!(problem.code(), "VALIDATION_ERROR", "{body}");
         }
