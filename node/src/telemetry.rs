@@ -66,12 +66,14 @@ const SECONDS: [f64; 14] = [
 const BATCHES: [f64; 11] = [
     1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0,
 ];
+/// What the broker's client says of a connection, we say; whoever wants both names it.
+const QUIET: &str = "async_nats=warn";
 /// How often samples are put into their buckets when nobody asks for them.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Begins to log and to count, once a process, inside its runtime.
 pub fn init(log_filter: &str, format: LogFormat) -> Result<PrometheusHandle, TelemetryError> {
-    let filter = EnvFilter::from_str(log_filter)
+    let filter = EnvFilter::from_str(&format!("{QUIET},{log_filter}"))
         .map_err(|error| TelemetryError::Filter(log_filter.to_owned(), error.to_string()))?;
     let registry = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
