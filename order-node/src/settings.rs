@@ -5,7 +5,7 @@ use std::time::Duration;
 use messages::Service as Name;
 use node::{
     config::Common,
-    host::{Host, Service, StartError},
+    host::{Host, Service, StartError, ms},
     store::{Database, DatabaseUrl, Migrations},
 };
 
@@ -27,10 +27,10 @@ pub struct Settings {
     )]
     pub order_database_url: Option<DatabaseUrl>,
     /// How many ms a request waits for its order to become final before it is answered 202
-    #[arg(long, env = "ONHAND_ORDER_WAIT_MS", default_value_t = 8_000)]
+    #[arg(long, env = "ONHAND_ORDER_WAIT_MS", default_value_t = 8_000, value_parser = ms(0))]
     pub order_wait_ms: u64,
     /// After how many ms an order that is not final gives up, and gives back what it took
-    #[arg(long, env = "ONHAND_ORDER_DEADLINE_MS", default_value_t = 5_000)]
+    #[arg(long, env = "ONHAND_ORDER_DEADLINE_MS", default_value_t = 5_000, value_parser = ms(1))]
     pub order_deadline_ms: u64,
 }
 

@@ -2,53 +2,75 @@
 
 use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
+
+/// The most that can be counted to: room for as many is taken at once.
+const COUNT_MAX: u64 = 1_000_000;
+/// What a broker takes in one message where nobody says otherwise, less room for headers.
+const BYTES_MAX: u64 = 1_000_000;
+/// A year: longer than anything here can sensibly take.
+const MS_MAX: u64 = 365 * 24 * 60 * 60 * 1000;
+
+fn count() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=COUNT_MAX)
+}
+
+fn bytes() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=BYTES_MAX)
+}
+
+/// A time in ms that can be used: at least `least`, and no more than a year.
+pub fn ms(least: u64) -> RangedU64ValueParser<u64> {
+    RangedU64ValueParser::new().range(least..=MS_MAX)
+}
+
 /// Limits of one service's host. Each is a flag and a variable of the same name.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Limits {
     /// How many commands may be under way at once; beyond it the edge answers 503
-    #[arg(long, env = "ONHAND_IN_FLIGHT_MAX", default_value_t = 8192)]
+    #[arg(long, env = "ONHAND_IN_FLIGHT_MAX", default_value_t = 8192, value_parser = count())]
     pub in_flight_max: usize,
     /// How many decisions one commit makes durable
-    #[arg(long, env = "ONHAND_BATCH_MAX", default_value_t = 512)]
+    #[arg(long, env = "ONHAND_BATCH_MAX", default_value_t = 512, value_parser = count())]
     pub batch_max: usize,
     /// How many commands one look into the ledger asks for
-    #[arg(long, env = "ONHAND_LOOKUP_MAX", default_value_t = 256)]
+    #[arg(long, env = "ONHAND_LOOKUP_MAX", default_value_t = 256, value_parser = count())]
     pub lookup_max: usize,
     /// How many bytes of envelopes one message carries
-    #[arg(long, env = "ONHAND_MESSAGE_BYTES_MAX", default_value_t = 262_144)]
+    #[arg(long, env = "ONHAND_MESSAGE_BYTES_MAX", default_value_t = 262_144, value_parser = bytes())]
     pub message_bytes_max: usize,
     /// How many envelopes may wait for one subject; commands beyond it are sent later, replies when asked again
-    #[arg(long, env = "ONHAND_LANE_MAX", default_value_t = 16_384)]
+    #[arg(long, env = "ONHAND_LANE_MAX", default_value_t = 16_384, value_parser = count())]
     pub lane_max: usize,
     /// How many events may be on their way to the broker at once
-    #[arg(long, env = "ONHAND_EVENTS_IN_FLIGHT_MAX", default_value_t = 1024)]
+    #[arg(long, env = "ONHAND_EVENTS_IN_FLIGHT_MAX", default_value_t = 1024, value_parser = count())]
     pub events_in_flight_max: usize,
     /// How many entities are kept in memory; idle ones beyond it are put away
-    #[arg(long, env = "ONHAND_ENTITIES_MAX", default_value_t = 200_000)]
+    #[arg(long, env = "ONHAND_ENTITIES_MAX", default_value_t = 200_000, value_parser = count())]
     pub entities_max: usize,
     /// After how many ms an idle entity is put away
-    #[arg(long, env = "ONHAND_ENTITY_IDLE_MS", default_value_t = 60_000)]
+    #[arg(long, env = "ONHAND_ENTITY_IDLE_MS", default_value_t = 60_000, value_parser = ms(0))]
     pub entity_idle_ms: u64,
     /// How many ms a commit may take before its outcome counts as unknown
-    #[arg(long, env = "ONHAND_COMMIT_WAIT_MS", default_value_t = 15_000)]
+    #[arg(long, env = "ONHAND_COMMIT_WAIT_MS", default_value_t = 15_000, value_parser = ms(1))]
     pub commit_wait_ms: u64,
     /// How many ms the edge waits for an owner that is away before it answers 503
-    #[arg(long, env = "ONHAND_ASK_WAIT_MS", default_value_t = 5_000)]
+    #[arg(long, env = "ONHAND_ASK_WAIT_MS", default_value_t = 5_000, value_parser = ms(0))]
     pub ask_wait_ms: u64,
     /// After how many ms an unanswered command is sent again, at first
-    #[arg(long, env = "ONHAND_RESEND_MS", default_value_t = 500)]
+    #[arg(long, env = "ONHAND_RESEND_MS", default_value_t = 500, value_parser = ms(1))]
     pub resend_ms: u64,
     /// After how many ms an unanswered command is sent again, at most
-    #[arg(long, env = "ONHAND_RESEND_MAX_MS", default_value_t = 15_000)]
+    #[arg(long, env = "ONHAND_RESEND_MAX_MS", default_value_t = 15_000, value_parser = ms(1))]
     pub resend_max_ms: u64,
     /// By how many ms a reader goes back where the broker has forgotten messages; more than the broker's sync interval
-    #[arg(long, env = "ONHAND_REREAD_MS", default_value_t = 300_000)]
+    #[arg(long, env = "ONHAND_REREAD_MS", default_value_t = 300_000, value_parser = ms(0))]
     pub reread_ms: u64,
     /// How many ms of events are told again where the broker has lost them all: its age limit
-    #[arg(long, env = "ONHAND_EVENTS_AGE_MS", default_value_t = 604_800_000)]
+    #[arg(long, env = "ONHAND_EVENTS_AGE_MS", default_value_t = 604_800_000, value_parser = ms(0))]
     pub events_age_ms: u64,
     /// How many ms work under way may take to finish when the process stops
-    #[arg(long, env = "ONHAND_STOP_WAIT_MS", default_value_t = 10_000)]
+    #[arg(long, env = "ONHAND_STOP_WAIT_MS", default_value_t = 10_000, value_parser = ms(0))]
     pub stop_wait_ms: u64,
 }
 

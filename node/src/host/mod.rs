@@ -25,7 +25,7 @@ mod turn;
 mod watchers;
 
 pub use self::{
-    limits::Limits,
+    limits::{Limits, ms},
     question::{Ask, CreationKey, Target, Unavailable},
     service::{Host, Service, StartError},
 };

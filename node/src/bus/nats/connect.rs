@@ -1,6 +1,11 @@
 //! How the broker is reached: addresses, credentials, and for ever again.
 
-use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    str::FromStr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use messages::Service;
 use tokio::sync::watch;
@@ -112,18 +117,17 @@ pub(super) async fn client(
             .map_err(|error| BusFault(format!("credentials {}: {error}", creds.display())))?;
     }
     if let Some(ca) = &settings.ca {
+        // The library would read it anew for each connection, and try for ever.
+        if let Err(error) = std::fs::File::open(ca) {
+            return Err(BusFault(format!("certificate {}: {error}", ca.display())));
+        }
         options = options.add_root_certificates(ca.clone()).require_tls(true);
     }
     let direction = direction.to_owned();
     let state = state.map(Arc::new);
+    let told = Mutex::new(None);
     options = options.event_callback(move |event| {
-        match &event {
-            async_nats::Event::Connected => tracing::info!(direction, "connected to the broker"),
-            async_nats::Event::Closed => {
-                tracing::debug!(direction, "the connection to the broker is closed");
-            }
-            other => tracing::warn!(direction, "broker: {other}"),
-        }
+        tell(&direction, &event, &told);
         if let Some(state) = &state {
             match event {
                 async_nats::Event::Connected => state.send_modify(|link| {
@@ -142,6 +146,9 @@ pub(super) async fn client(
         .url
         .split(',')
         .map(|address| {
+            if address.trim().is_empty() {
+                return Err(BusFault("an address in ONHAND_NATS_URL is empty".into()));
+            }
             address
                 .trim()
                 .parse()
@@ -149,6 +156,29 @@ pub(super) async fn client(
         })
         .collect::<Result<_, _>>()?;
     options.connect(addresses).await.map_err(fault)
+}
+
+/// Logs what becomes of a connection; what repeats while a broker is away is told once.
+fn tell(direction: &str, event: &async_nats::Event, told: &Mutex<Option<String>>) {
+    let mut told = told.lock().expect("nothing panics while it is held");
+    match event {
+        async_nats::Event::Connected => {
+            tracing::info!(direction, "connected to the broker");
+            *told = None;
+        }
+        async_nats::Event::Closed => {
+            tracing::debug!(direction, "the connection to the broker is closed");
+        }
+        other => {
+            let other = other.to_string();
+            if told.as_ref() == Some(&other) {
+                tracing::debug!(direction, "broker: {other}, again");
+            } else {
+                tracing::warn!(direction, "broker: {other}");
+                *told = Some(other);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
