@@ -78,13 +78,17 @@ pub fn init(log_filter: &str, format: LogFormat) -> Result<PrometheusHandle, Tel
     let registry = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let begun = match format {
-        LogFormat::Pretty => registry
-            .with(lines.with_ansi(std::io::stderr().is_terminal()))
-            .try_init(),
+        LogFormat::Pretty => registry.with(lines.with_ansi(in_colour())).try_init(),
         LogFormat::Json => registry.with(lines.json()).try_init(),
     };
     begun.map_err(|error| TelemetryError::Begun(error.to_string()))?;
     count()
+}
+
+/// On a terminal only, and not where its user wants none (<https://no-color.org>).
+fn in_colour() -> bool {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stderr().is_terminal() && !unwanted
 }
 
 fn count() -> Result<PrometheusHandle, TelemetryError> {
