@@ -54,24 +54,26 @@ pub struct Common {
     pub limits: Limits,
 }
 
-/// How the broker is reached.
+/// How the broker is reached; also behind the name of a tool's action.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Broker {
     /// Addresses of the broker, with commas between them
     #[arg(
         long,
         env = "ONHAND_NATS_URL",
+        global = true,
         hide_env_values = true,
         value_name = "URL"
     )]
     pub nats_url: Option<String>,
     /// Credentials file for the broker
-    #[arg(long, env = "ONHAND_NATS_CREDS", value_name = "FILE")]
+    #[arg(long, env = "ONHAND_NATS_CREDS", global = true, value_name = "FILE")]
     pub nats_creds: Option<PathBuf>,
     /// User at the broker
     #[arg(
         long,
         env = "ONHAND_NATS_USER",
+        global = true,
         requires = "nats_password",
         value_name = "NAME"
     )]
@@ -80,19 +82,25 @@ pub struct Broker {
     #[arg(
         long,
         env = "ONHAND_NATS_PASSWORD",
+        global = true,
         requires = "nats_user",
         hide_env_values = true,
         value_name = "PASSWORD"
     )]
     pub nats_password: Option<String>,
     /// What the subjects begin with on which it is answered [default: `_INBOX_<user>`, without a user `_INBOX`]
-    #[arg(long, env = "ONHAND_NATS_INBOX_PREFIX", value_name = "SUBJECT")]
+    #[arg(
+        long,
+        env = "ONHAND_NATS_INBOX_PREFIX",
+        global = true,
+        value_name = "SUBJECT"
+    )]
     pub nats_inbox_prefix: Option<nats::InboxPrefix>,
     /// Certificate of the authority that signed the broker's certificate; demands TLS
-    #[arg(long, env = "ONHAND_NATS_CA", value_name = "FILE")]
+    #[arg(long, env = "ONHAND_NATS_CA", global = true, value_name = "FILE")]
     pub nats_ca: Option<PathBuf>,
     /// Copies that a cluster of brokers keeps of each stream
-    #[arg(long, env = "ONHAND_NATS_REPLICAS", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
+    #[arg(long, env = "ONHAND_NATS_REPLICAS", global = true, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
     pub nats_replicas: u8,
 }
 

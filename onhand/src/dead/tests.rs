@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use clap::Parser as _;
 use messages::{Timestamp, wire};
 use node::bus::{
     Acknowledgement, Bus, BusFault, Delivery, Link, Outbound, Reader, Request, Start, StreamState,
@@ -12,7 +13,33 @@ use node::bus::{
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
-use super::work;
+use super::{Args, work};
+
+#[derive(clap::Parser)]
+struct Cli {
+    #[command(flatten)]
+    dead: Args,
+}
+
+#[test]
+fn the_broker_is_named_before_the_action_or_behind_it() {
+    let broker = [
+        "--nats-url",
+        "nats://b",
+        "--nats-user",
+        "u",
+        "--nats-password",
+        "p",
+    ];
+    let before = ["dead"].iter().chain(&broker).chain(&["list"]);
+    let behind = ["dead", "list"].iter().chain(&broker);
+    for arguments in [before.collect::<Vec<_>>(), behind.collect()] {
+        let broker = Cli::try_parse_from(arguments).unwrap().dead.broker;
+        assert_eq!(broker.nats_url.as_deref(), Some("nats://b"));
+        assert_eq!(broker.nats_user.as_deref(), Some("u"));
+        assert_eq!(broker.nats_password.as_deref(), Some("p"));
+    }
+}
 
 #[tokio::test]
 async fn an_empty_stream_and_none_at_all_hold_no_dead_letters() {
