@@ -88,7 +88,7 @@ pub struct Broker {
         value_name = "PASSWORD"
     )]
     pub nats_password: Option<String>,
-    /// What the subjects begin with on which it is answered [default: `_INBOX_<user>`, without a user `_INBOX`]
+    /// What the subjects begin with on which it is answered: `_INBOX_` and the user, or `_INBOX`, where nobody says
     #[arg(
         long,
         env = "ONHAND_NATS_INBOX_PREFIX",
