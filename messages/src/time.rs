@@ -14,9 +14,9 @@ pub struct Timestamp(i64);
 pub struct TimestampError;
 
 impl Timestamp {
-    /// Takes milliseconds since 1970, kept within the years 1970 to 9999.
+    /// Takes milliseconds since 1970, kept within 1970 and the end of 9999, as far as jiff goes.
     pub fn from_millis(millis: i64) -> Self {
-        Self(millis.clamp(0, 253_402_300_799_999))
+        Self(millis.clamp(0, 253_402_207_200_999))
     }
 
     /// Milliseconds since 1970.
@@ -31,10 +31,45 @@ impl Timestamp {
     }
 }
 
+/// The text of a time. Every message and row holds some, so that it is made without `fmt`.
+struct Text([u8; 24]);
+
+impl Text {
+    fn of(time: Timestamp) -> Self {
+        let time = jiff::Timestamp::from_millisecond(time.0).expect("kept within 1970 to 9999");
+        let time = jiff::tz::Offset::UTC.to_datetime(time);
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        digits(&mut text[0..4], time.year());
+        digits(&mut text[5..7], time.month().into());
+        digits(&mut text[8..10], time.day().into());
+        digits(&mut text[11..13], time.hour().into());
+        digits(&mut text[14..16], time.minute().into());
+        digits(&mut text[17..19], time.second().into());
+        digits(&mut text[20..23], time.millisecond());
+        Self(text)
+    }
+
+    fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).expect("digits are ASCII")
+    }
+}
+
+/// Writes a number into its place, the last digit last.
+fn digits(place: &mut [u8], mut number: i16) {
+    for digit in place.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(number % 10).expect("a digit of a positive number");
+        number /= 10;
+    }
+}
+
+impl From<Timestamp> for String {
+    fn from(time: Timestamp) -> Self {
+        Text::of(time).as_str().to_owned()
+    }
+}
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = jiff::Timestamp::from_millisecond(self.0).map_err(|_| fmt::Error)?;
-        write!(f, "{time:.3}")
+        f.write_str(Text::of(*self).as_str())
     }
 }
 impl fmt::Debug for Timestamp {
@@ -51,7 +86,7 @@ impl FromStr for Timestamp {
 }
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(Text::of(*self).as_str())
     }
 }
 impl<'de> Deserialize<'de> for Timestamp {
@@ -72,5 +107,13 @@ mod tests {
         assert_eq!(time.to_string(), "2025-11-21T04:40:00.007Z");
         assert_eq!(time.to_string().parse::<Timestamp>().expect("a time"), time);
         assert!("yesterday".parse::<Timestamp>().is_err());
+    }
+
+    #[test]
+    fn a_time_is_written_with_every_digit_at_its_place() {
+        let written = |millis| Timestamp::from_millis(millis).to_string();
+        assert_eq!(written(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(written(1_709_210_096_789), "2024-02-29T12:34:56.789Z");
+        assert_eq!(written(i64::MAX), "9999-12-30T22:00:00.999Z");
     }
 }

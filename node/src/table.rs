@@ -120,7 +120,7 @@ impl From<bool> for Value {
 }
 impl From<Timestamp> for Value {
     fn from(time: Timestamp) -> Self {
-        Self::Text(Some(time.to_string()))
+        Self::Text(Some(time.into()))
     }
 }
 
