@@ -26,21 +26,34 @@ impl Clock for VirtualClock {
 }
 
 /// Chance that is the same in every run under the same seed (`SplitMix64`).
-pub struct SeededIds(AtomicU64);
+pub struct SeededIds {
+    random: AtomicU64,
+    counted: AtomicU64,
+}
 
 impl SeededIds {
     /// Numbers that follow from this seed.
     pub const fn new(seed: u64) -> Self {
-        Self(AtomicU64::new(seed))
+        Self {
+            random: AtomicU64::new(seed),
+            counted: AtomicU64::new(0),
+        }
     }
 }
 
 impl Ids for SeededIds {
     fn random(&self) -> u64 {
         const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mut value = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
+        let mut value = self
+            .random
+            .fetch_add(STEP, Ordering::Relaxed)
+            .wrapping_add(STEP);
         value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         value ^ (value >> 31)
+    }
+
+    fn count(&self) -> u64 {
+        self.counted.fetch_add(1, Ordering::Relaxed)
     }
 }
