@@ -1,13 +1,55 @@
 //! One connection, of either database: the few places where the two differ in how they are called.
 
+use std::collections::VecDeque;
+
+use futures::TryStreamExt as _;
 use messages::Service;
 use sqlx::{
-    AssertSqlSafe, ColumnIndex, Connection as _, Decode, Executor as _, PgConnection, Row,
-    SqliteConnection, Type,
+    AssertSqlSafe, ColumnIndex, Connection as _, Decode, Either, Executor as _, PgConnection, Row,
+    SqlSafeStr, SqliteConnection, Type,
 };
 
 use super::sql::{self, Dialect};
 use crate::table::{Column, Kind, Value};
+
+/// A statement on rows.
+pub(super) struct Write {
+    /// Its text.
+    pub(super) sql: String,
+    /// What the rows hold.
+    pub(super) columns: Vec<Column>,
+    /// The rows.
+    pub(super) rows: Vec<Vec<Value>>,
+    /// How many values its text has places for.
+    pub(super) values: usize,
+}
+
+/// Why rows were not written.
+pub(super) enum WriteError {
+    /// The database said so.
+    Database(sqlx::Error),
+    /// Another number of rows than given was changed: they were not at the expected version.
+    Stale {
+        /// How many rows were given.
+        given: usize,
+        /// How many were changed.
+        changed: u64,
+    },
+}
+
+impl From<sqlx::Error> for WriteError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+fn all_changed(given: usize, changed: u64) -> Result<(), WriteError> {
+    if changed == given as u64 {
+        Ok(())
+    } else {
+        Err(WriteError::Stale { given, changed })
+    }
+}
 
 /// A connection to either database.
 pub(super) enum Connection {
@@ -26,30 +68,44 @@ impl Connection {
     }
 
     /// Runs a statement that takes no rows.
-    pub(super) async fn run(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
+    pub(super) async fn run(&mut self, sql: impl SqlSafeStr) -> Result<(), sqlx::Error> {
         match self {
-            Self::Sqlite(c) => c.execute(sql).await.map(drop),
-            Self::Postgres(c) => c.execute(sql).await.map(drop),
+            Self::Sqlite(c) => sqlx::query(sql).execute(c).await.map(drop),
+            Self::Postgres(c) => sqlx::query(sql).execute(c).await.map(drop),
         }
     }
 
-    /// Runs a statement on rows; answers how many rows it changed.
-    pub(super) async fn write(
-        &mut self,
-        sql: String,
-        columns: &[Column],
-        rows: Vec<Vec<Value>>,
-    ) -> Result<u64, sqlx::Error> {
+    /// Runs statements one after another, each on its rows, until one fails or changes another
+    /// number of rows than it was given.
+    ///
+    /// In SQLite they go to the database's thread in one piece: the way there and back costs more
+    /// than what most of them do there.
+    pub(super) async fn write(&mut self, writes: Vec<Write>) -> Result<(), WriteError> {
         match self {
-            Self::Sqlite(c) => bind_rows(sqlx::query(AssertSqlSafe(sql)), rows)
-                .execute(c)
-                .await
-                .map(|r| r.rows_affected()),
-            Self::Postgres(c) => bind_arrays(sqlx::query(AssertSqlSafe(sql)), columns, &rows)
-                .execute(c)
-                .await
-                .map(|r| r.rows_affected()),
+            Self::Sqlite(c) => {
+                let texts: Vec<&str> = writes.iter().map(|write| &*write.sql).collect();
+                let sql = AssertSqlSafe(texts.join(";"));
+                let mut given: VecDeque<usize> = writes.iter().map(|w| w.rows.len()).collect();
+                let query = writes.into_iter().fold(sqlx::query(sql), |query, write| {
+                    bind_rows(query, write.rows, write.values)
+                });
+                let mut results = c.fetch_many(query);
+                while let Some(result) = results.try_next().await? {
+                    if let Either::Left(done) = result {
+                        all_changed(given.pop_front().unwrap_or(0), done.rows_affected())?;
+                    }
+                }
+            }
+            Self::Postgres(c) => {
+                for write in writes {
+                    let query = sqlx::query(AssertSqlSafe(write.sql));
+                    let query = bind_arrays(query, &write.columns, &write.rows);
+                    let done = query.execute(&mut *c).await?;
+                    all_changed(write.rows.len(), done.rows_affected())?;
+                }
+            }
         }
+        Ok(())
     }
 
     pub(super) async fn close(self) {
@@ -65,10 +121,12 @@ impl Connection {
 pub(super) async fn read_sqlite(
     connection: &mut SqliteConnection,
     sql: String,
+    columns: &[Column],
     keys: &[Vec<Value>],
     wanted: &[Column],
 ) -> Result<Vec<Vec<Value>>, sqlx::Error> {
-    let rows = bind_rows(sqlx::query(AssertSqlSafe(sql)), keys.to_vec())
+    let places = columns.len() * Dialect::Sqlite.places(keys.len());
+    let rows = bind_rows(sqlx::query(AssertSqlSafe(sql)), keys.to_vec(), places)
         .fetch_all(connection)
         .await?;
     rows.iter().map(|row| values(row, wanted)).collect()
@@ -87,17 +145,24 @@ pub(super) async fn read_postgres(
     rows.iter().map(|row| values(row, wanted)).collect()
 }
 
-/// Binds values one by one, as `VALUES (?, …)` wants them.
+/// Binds values one by one, as `VALUES (?, …)` wants them, and null to the places left over of
+/// the `values` that there are.
 fn bind_rows(
     mut query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
     rows: Vec<Vec<Value>>,
+    values: usize,
 ) -> sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
+    let mut left = values;
     for value in rows.into_iter().flatten() {
+        left -= 1;
         query = match value {
             Value::Text(text) => query.bind(text),
             Value::Integer(integer) => query.bind(integer),
             Value::Boolean(truth) => query.bind(truth),
         };
+    }
+    for _ in 0..left {
+        query = query.bind(None::<i64>);
     }
     query
 }

@@ -2,7 +2,9 @@
 //!
 //! One statement a table and batch. The dialects differ in one place: where a batch's rows come
 //! from ([`Dialect::rows`]): multi-row `VALUES` in SQLite, `UNNEST` of one array a column in
-//! PostgreSQL. Everything else is text that both understand.
+//! PostgreSQL. Everything else is text that both understand. In SQLite a statement has places for
+//! 1, 2, 4 … rows, so that few texts are ever prepared; places that are left over stay null, and
+//! the first column of a row never is.
 
 use std::fmt::Write as _;
 
@@ -17,9 +19,8 @@ pub(super) enum Dialect {
     Postgres,
 }
 
-/// The sizes of the multi-row statements in SQLite, largest first, so that the cache of prepared
-/// statements holds them all.
-const CHUNKS: [usize; 10] = [256, 128, 64, 32, 16, 8, 4, 3, 2, 1];
+/// The most rows that one statement takes in SQLite.
+const ROWS_MAX: usize = 256;
 
 pub(super) const LEDGER: [Column; 13] = [
     Column::integer("partition"),
@@ -66,16 +67,26 @@ impl Dialect {
     pub(super) fn chunk(self, left: usize) -> usize {
         match self {
             Self::Postgres => left,
-            Self::Sqlite => CHUNKS.into_iter().find(|size| *size <= left).unwrap_or(1),
+            Self::Sqlite => left.min(ROWS_MAX),
         }
     }
 
-    /// A row source of `count` rows of these columns.
-    fn rows(self, columns: &[Column], count: usize) -> String {
+    /// How many places the statement for `rows` rows has.
+    pub(super) const fn places(self, rows: usize) -> usize {
+        match self {
+            // An array takes any number.
+            Self::Postgres => 1,
+            Self::Sqlite => rows.next_power_of_two(),
+        }
+    }
+
+    /// A row source of these columns with so many places.
+    fn rows(self, columns: &[Column], places: usize) -> String {
         match self {
             Self::Sqlite => {
                 let row = format!("({})", vec!["?"; columns.len()].join(","));
-                format!("VALUES {}", vec![row; count].join(","))
+                let rows = vec![row; places].join(",");
+                format!("SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL")
             }
             Self::Postgres => {
                 let arrays: Vec<String> = columns
@@ -93,19 +104,19 @@ impl Dialect {
         self,
         table: &str,
         columns: &[Column],
-        count: usize,
+        places: usize,
         conflict: &str,
     ) -> String {
         let insert = self.or_rollback("INSERT");
         format!(
             "{insert} INTO {table} ({}) {} {conflict}",
             names(columns),
-            self.rows(columns, count)
+            self.rows(columns, places)
         )
     }
 
     /// Updates rows of a state table where the expected version stands.
-    pub(super) fn update_states(self, table: &Table, count: usize) -> String {
+    pub(super) fn update_states(self, table: &Table, places: usize) -> String {
         let columns = update_columns(table);
         let set: Vec<String> = columns[2..]
             .iter()
@@ -114,7 +125,7 @@ impl Dialect {
         format!(
             "WITH v ({}) AS ({}) {} {t} SET {} FROM v WHERE {t}.id = v.id AND {t}.version = v.expected",
             names(&columns),
-            self.rows(&columns, count),
+            self.rows(&columns, places),
             self.or_rollback("UPDATE"),
             set.join(", "),
             t = table.name,
@@ -130,13 +141,13 @@ impl Dialect {
         }
     }
 
-    /// Reads `wanted` of the rows of `table` whose `keys` are among `count` given ones.
+    /// Reads `wanted` of the rows of `table` whose `keys` are among those given.
     pub(super) fn select(
         self,
         table: &str,
         wanted: &[Column],
         keys: &[Column],
-        count: usize,
+        places: usize,
     ) -> String {
         let wanted: Vec<String> = wanted.iter().map(|c| format!("t.{}", c.name)).collect();
         let on: Vec<String> = keys
@@ -146,7 +157,7 @@ impl Dialect {
         format!(
             "WITH v ({}) AS ({}) SELECT {} FROM v JOIN {table} t ON {}",
             names(keys),
-            self.rows(keys, count),
+            self.rows(keys, places),
             wanted.join(", "),
             on.join(" AND "),
         )

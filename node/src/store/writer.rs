@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use messages::{Partition, Service, Timestamp};
-use sqlx::{ConnectOptions as _, Row as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
 
 use super::{
     Batch, CommitError, Creation, LedgerRow, Mark, Position, PositionWrite, Standing, StateWrite,
     StoreFault, Writer,
-    connection::{self, Connection},
+    connection::{self, Connection, Write, WriteError},
     database::{self, Database, DatabaseUrl, fault},
     lock::{self, FileLock},
     sql::{self, Dialect},
@@ -89,83 +89,16 @@ impl SqlWriter {
     }
 
     async fn write_batch(&mut self, batch: &Batch) -> Result<(), CommitError> {
-        // States first: a stale writer is found out before it writes anything else.
-        self.write_states(&batch.states).await?;
-        let ledger: Vec<Vec<Value>> = batch.ledger.iter().map(ledger_values).collect();
-        self.insert("ledger", &sql::LEDGER, ledger, "").await?;
-        let keys: Vec<Vec<Value>> = batch.creations.iter().map(creation_values).collect();
-        self.insert("request_key", &sql::REQUEST_KEY, keys, "")
-            .await?;
-        let positions: Vec<Vec<Value>> = batch.positions.iter().map(position_values).collect();
-        let conflict = sql::upsert(&["mark", "partition"], &sql::POSITION);
-        self.insert("position", &sql::POSITION, positions, &conflict)
+        let writes = batch_writes(self.connection.dialect(), &self.table, batch);
+        self.connection
+            .write(writes)
             .await
-    }
-
-    async fn write_states(&mut self, states: &[StateWrite]) -> Result<(), CommitError> {
-        let table = self.table;
-        let (fresh, known): (Vec<&StateWrite>, Vec<&StateWrite>) =
-            states.iter().partition(|s| s.expected == 0);
-        let columns = sql::insert_columns(&table);
-        let rows: Vec<Vec<Value>> = fresh
-            .iter()
-            .map(|s| state_values(s, &table, i64::from(s.partition.0)))
-            .collect();
-        self.insert(table.name, &columns, rows, "").await?;
-        let columns = sql::update_columns(&table);
-        let rows: Vec<Vec<Value>> = known
-            .iter()
-            .map(|s| state_values(s, &table, s.expected))
-            .collect();
-        let (expected, mut changed) = (rows.len(), 0);
-        for chunk in chunks(self.connection.dialect(), rows) {
-            let statement = self.connection.dialect().update_states(&table, chunk.len());
-            changed += self
-                .connection
-                .write(statement, &columns, chunk)
-                .await
-                .map_err(commit_error)?;
-        }
-        if changed != expected as u64 {
-            return Err(CommitError::Stale(format!(
-                "{changed} of {expected} rows were at the expected version"
-            )));
-        }
-        let Some(lines) = table.lines else {
-            return Ok(());
-        };
-        let columns = sql::line_columns(&lines);
-        let rows: Vec<Vec<Value>> = states
-            .iter()
-            .flat_map(|s| {
-                s.row.lines.iter().enumerate().map(|(n, line)| {
-                    let number = i64::try_from(n).expect("few lines");
-                    [vec![s.entity.as_str().into(), number.into()], line.clone()].concat()
-                })
+            .map_err(|error| match error {
+                WriteError::Database(error) => commit_error(error),
+                WriteError::Stale { given, changed } => CommitError::Stale(format!(
+                    "{changed} of {given} rows were at the expected version"
+                )),
             })
-            .collect();
-        let conflict = sql::upsert(&[lines.parent, "line"], &columns);
-        self.insert(lines.name, &columns, rows, &conflict).await
-    }
-
-    async fn insert(
-        &mut self,
-        table: &str,
-        columns: &[Column],
-        rows: Vec<Vec<Value>>,
-        conflict: &str,
-    ) -> Result<(), CommitError> {
-        for chunk in chunks(self.connection.dialect(), rows) {
-            let statement = self
-                .connection
-                .dialect()
-                .insert(table, columns, chunk.len(), conflict);
-            self.connection
-                .write(statement, columns, chunk)
-                .await
-                .map_err(commit_error)?;
-        }
-        Ok(())
     }
 }
 
@@ -269,10 +202,10 @@ impl Writer for SqlWriter {
         let positions = "SELECT mark, partition, stream, sequence, at, number FROM position";
         let (numbers, positions) = match &mut self.connection {
             Connection::Sqlite(c) => (
-                connection::read_sqlite(c, numbers.to_owned(), &[], &sql::LEDGER[..2])
+                connection::read_sqlite(c, numbers.to_owned(), &[], &[], &sql::LEDGER[..2])
                     .await
                     .map_err(fault)?,
-                connection::read_sqlite(c, positions.to_owned(), &[], &sql::POSITION)
+                connection::read_sqlite(c, positions.to_owned(), &[], &[], &sql::POSITION)
                     .await
                     .map_err(fault)?,
             ),
@@ -361,26 +294,20 @@ impl Writer for SqlWriter {
 
 /// The number of partitions is fixed when a database is first used.
 async fn fix_partitions(connection: &mut Connection, partitions: u16) -> Result<(), StoreFault> {
-    let columns = [Column::text("name"), Column::text("value")];
-    let row = vec![vec!["partitions".into(), partitions.to_string().into()]];
-    let statement =
-        connection
-            .dialect()
-            .insert("meta", &columns, 1, "ON CONFLICT (name) DO NOTHING");
-    connection
-        .write(statement, &columns, row)
-        .await
-        .map_err(fault)?;
+    // At the first start alone it is not there yet.
+    let first = format!(
+        "INSERT INTO meta (name, value) VALUES ('partitions', '{partitions}') ON CONFLICT (name) DO NOTHING"
+    );
+    connection.run(AssertSqlSafe(first)).await.map_err(fault)?;
     let fixed = "SELECT value FROM meta WHERE name = 'partitions'";
+    let value = [Column::text("value")];
     let rows = match connection {
-        Connection::Sqlite(c) => connection::read_sqlite(c, fixed.to_owned(), &[], &columns[1..])
+        Connection::Sqlite(c) => connection::read_sqlite(c, fixed.to_owned(), &[], &[], &value)
             .await
             .map_err(fault)?,
-        Connection::Postgres(c) => {
-            connection::read_postgres(c, fixed.to_owned(), &[], &[], &columns[1..])
-                .await
-                .map_err(fault)?
-        }
+        Connection::Postgres(c) => connection::read_postgres(c, fixed.to_owned(), &[], &[], &value)
+            .await
+            .map_err(fault)?,
     };
     match rows.into_iter().flatten().next() {
         Some(Value::Text(Some(fixed))) if fixed == partitions.to_string() => Ok(()),
@@ -400,14 +327,89 @@ fn standing_of(
     standings.get_mut(&Partition(u16::try_from(partition).ok()?))
 }
 
-fn chunks(dialect: Dialect, mut rows: Vec<Vec<Value>>) -> impl Iterator<Item = Vec<Vec<Value>>> {
-    std::iter::from_fn(move || {
-        if rows.is_empty() {
-            return None;
-        }
+/// Everything that a batch writes, a statement a table; states first, so that a stale writer is
+/// found out before it writes anything else.
+fn batch_writes(dialect: Dialect, table: &Table, batch: &Batch) -> Vec<Write> {
+    let mut writes = Vec::new();
+    let (fresh, known): (Vec<&StateWrite>, Vec<&StateWrite>) =
+        batch.states.iter().partition(|s| s.expected == 0);
+    let insert = |table: &'static str, conflict: String| {
+        move |columns: &[Column], places| dialect.insert(table, columns, places, &conflict)
+    };
+    let rows = fresh
+        .iter()
+        .map(|s| state_values(s, table, i64::from(s.partition.0)));
+    write(
+        &mut writes,
+        dialect,
+        &sql::insert_columns(table),
+        rows.collect(),
+        insert(table.name, String::new()),
+    );
+    let rows = known.iter().map(|s| state_values(s, table, s.expected));
+    write(
+        &mut writes,
+        dialect,
+        &sql::update_columns(table),
+        rows.collect(),
+        |_, places| dialect.update_states(table, places),
+    );
+    if let Some(lines) = &table.lines {
+        let columns = sql::line_columns(lines);
+        let conflict = sql::upsert(&[lines.parent, "line"], &columns);
+        write(
+            &mut writes,
+            dialect,
+            &columns,
+            batch.states.iter().flat_map(line_values).collect(),
+            insert(lines.name, conflict),
+        );
+    }
+    write(
+        &mut writes,
+        dialect,
+        &sql::LEDGER,
+        batch.ledger.iter().map(ledger_values).collect(),
+        insert("ledger", String::new()),
+    );
+    write(
+        &mut writes,
+        dialect,
+        &sql::REQUEST_KEY,
+        batch.creations.iter().map(creation_values).collect(),
+        insert("request_key", String::new()),
+    );
+    write(
+        &mut writes,
+        dialect,
+        &sql::POSITION,
+        batch.positions.iter().map(position_values).collect(),
+        insert(
+            "position",
+            sql::upsert(&["mark", "partition"], &sql::POSITION),
+        ),
+    );
+    writes
+}
+
+/// Adds what writes these rows, in statements of as many as one takes.
+fn write(
+    writes: &mut Vec<Write>,
+    dialect: Dialect,
+    columns: &[Column],
+    mut rows: Vec<Vec<Value>>,
+    sql: impl Fn(&[Column], usize) -> String,
+) {
+    while !rows.is_empty() {
         let behind = rows.split_off(dialect.chunk(rows.len()));
-        Some(std::mem::replace(&mut rows, behind))
-    })
+        let places = dialect.places(rows.len());
+        writes.push(Write {
+            sql: sql(columns, places),
+            columns: columns.to_vec(),
+            values: places * columns.len(),
+            rows: std::mem::replace(&mut rows, behind),
+        });
+    }
 }
 
 /// The id, a second column (the partition or the expected version), the version, then the rest.
@@ -424,6 +426,15 @@ fn state_values(state: &StateWrite, table: &Table, second: i64) -> Vec<Value> {
     }
     row.extend_from_slice(values);
     row
+}
+
+fn line_values(state: &StateWrite) -> impl Iterator<Item = Vec<Value>> {
+    (0i64..).zip(&state.row.lines).map(|(number, line)| {
+        let mut row = Vec::with_capacity(line.len() + 2);
+        row.extend([state.entity.as_str().into(), number.into()]);
+        row.extend_from_slice(line);
+        row
+    })
 }
 
 fn ledger_values(row: &LedgerRow) -> Vec<Value> {

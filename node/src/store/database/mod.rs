@@ -136,12 +136,13 @@ impl Database {
         while !rest.is_empty() {
             let (chunk, behind) = rest.split_at(self.dialect().chunk(rest.len()));
             rest = behind;
-            let statement = self.dialect().select(table, wanted, columns, chunk.len());
+            let places = self.dialect().places(chunk.len());
+            let statement = self.dialect().select(table, wanted, columns, places);
             match &self.readers {
                 Readers::Sqlite(pool) => {
                     let mut reader = pool.acquire().await.map_err(fault)?;
                     found.extend(
-                        connection::read_sqlite(&mut reader, statement, chunk, wanted)
+                        connection::read_sqlite(&mut reader, statement, columns, chunk, wanted)
                             .await
                             .map_err(fault)?,
                     );
