@@ -81,8 +81,11 @@ impl Slot {
         self.durable.load(Ordering::Acquire)
     }
 
-    pub(super) fn committed(&self, version: i64, finished: bool) {
+    pub(super) fn committed(&self, version: i64) {
         self.durable.store(version, Ordering::Release);
+    }
+
+    pub(super) fn finish(&self, finished: bool) {
         self.finished.store(finished, Ordering::Release);
     }
 

@@ -1,28 +1,26 @@
 //! The journal: the group commit of one service in one process.
 //!
-//! Whatever waits is committed together with the positions behind it, and only then do answers,
-//! commands and events leave. Yes, no and read alike pass a turn: an answer rests on everything
-//! that was decided before it.
+//! Whatever waits is committed together with the positions behind it, and only then handed to the
+//! publisher. Yes, no and read alike pass a turn: an answer rests on everything that was decided
+//! before it. Read next: [`super::publisher`], which lets it go.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use messages::{Envelope, Partition, Subject, wire};
+use messages::{Envelope, Partition, wire};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     Limits,
     dead::{self, Aside, DeadLetter},
     job::{Answered, Decision, Route},
-    lane::{Lanes, Letter},
     progress::Progress,
-    schedule::Schedule,
+    publisher::Durable,
     telling::Telling,
     turn::{self, Turn},
-    watchers::Watchers,
 };
 use crate::{
     bus::Bus,
@@ -54,19 +52,15 @@ pub(super) struct Journal<E: Entity> {
     pub(super) numbers: BTreeMap<Partition, i64>,
     pub(super) progress: Arc<Mutex<Progress>>,
     pub(super) aside: Arc<Aside>,
-    pub(super) lanes: Arc<Lanes>,
-    pub(super) schedule: Arc<Schedule<E>>,
     pub(super) telling: Arc<Telling>,
-    pub(super) watchers: Arc<Watchers<E>>,
+    /// The publisher's end, which takes what is committed.
+    pub(super) durable: mpsc::UnboundedSender<Durable<E>>,
     pub(super) bus: Arc<dyn Bus>,
     pub(super) limits: Limits,
     pub(super) partitions: u16,
     pub(super) partitions_max: u16,
     /// How many decisions are committed one at a time, after the database refused a batch.
     pub(super) careful: usize,
-    /// Answers that wait until the position behind their message is committed.
-    pub(super) held: BTreeMap<Partition, VecDeque<(u64, Subject, Letter)>>,
-    pub(super) committed: BTreeMap<Partition, u64>,
     /// Raised when nothing more will come.
     pub(super) finish: Arc<tokio::sync::Notify>,
 }
@@ -148,7 +142,16 @@ impl<E: Entity> Journal<E> {
         self.numbers = numbers;
         metrics::histogram!(names::STAGE, "stage" => "commit", "service" => E::SERVICE.name())
             .record(begun.elapsed());
-        self.publish(turn, decisions, &positions);
+        // Before the next turn, which goes on from these versions.
+        for touched in turn.touched.values() {
+            touched.slot.committed(touched.version);
+        }
+        self.publish(Durable {
+            touched: turn.touched,
+            told: turn.told,
+            decisions: std::mem::take(decisions),
+            positions,
+        });
         Ok(())
     }
 
@@ -164,106 +167,6 @@ impl<E: Entity> Journal<E> {
         outcome.unwrap_or_else(|_| {
             Err(crate::store::StoreFault::Unreachable("the commit took too long".into()).into())
         })
-    }
-
-    /// Everything is durable: lets the answers, the commands and the events go.
-    fn publish(
-        &mut self,
-        turn: Turn<E>,
-        decisions: &mut Vec<Decision<E>>,
-        positions: &[PositionWrite],
-    ) {
-        self.passed(positions);
-        for touched in turn.touched.values() {
-            touched
-                .slot
-                .committed(touched.version, touched.state.finished());
-        }
-        for decision in decisions.drain(..) {
-            decision.slot.end();
-            self.answer(decision);
-        }
-        for (entity, touched) in turn.touched {
-            self.watchers.tell(&entity, &touched.state);
-            self.schedule
-                .update(&entity, touched.owes, touched.alarm, false);
-        }
-        for (kind, _) in turn.told.iter().filter_map(|told| told.event.as_ref()) {
-            metrics::counter!(names::EVENTS, "kind" => *kind).increment(1);
-        }
-        self.telling.tell(turn.told);
-        self.let_held_go();
-    }
-
-    /// These positions are committed.
-    fn passed(&mut self, positions: &[PositionWrite]) {
-        for write in positions {
-            let (partition, sequence) = (write.partition, write.position.sequence);
-            self.committed.insert(partition, sequence);
-            self.aside.passed(partition, sequence);
-        }
-    }
-
-    /// Lets the answers go whose positions are committed.
-    fn let_held_go(&mut self) {
-        for (partition, held) in &mut self.held {
-            let committed = self.committed.get(partition).copied().unwrap_or(0);
-            while held
-                .front()
-                .is_some_and(|(sequence, ..)| *sequence <= committed)
-            {
-                let (_, subject, letter) = held.pop_front().expect("there is a front");
-                self.lanes.put(subject, letter);
-            }
-        }
-    }
-
-    fn answer(&mut self, decision: Decision<E>) {
-        let job = decision.job;
-        match job.route {
-            Route::Alarm => {}
-            Route::Ask(asker) => {
-                let at_rest = !matches!(decision.answer, Ok(Ok(_))) || decision.state.settled();
-                let settled =
-                    (!at_rest && !asker.is_closed()).then(|| self.watchers.settled(&job.entity));
-                // An asker that is gone reads the outcome when it asks again.
-                let _ = asker.send(Answered {
-                    answer: decision.answer,
-                    settled,
-                });
-            }
-            Route::Stream { sequence, reply_to } => {
-                let (Some(subject), Ok(answer), Some(to)) = (reply_to, decision.answer, job.source)
-                else {
-                    return;
-                };
-                let body_kind = messages::Body::kind(&answer);
-                let letter = Letter {
-                    // One id an outcome: a refusal must not hide the acceptance of a later copy.
-                    id: format!("{}/{}/{to}:{body_kind}", job.request_id, job.entity),
-                    envelope: wire::encode(&Envelope {
-                        causation: Some(format!("{}/{}", job.request_id, job.entity)),
-                        request_id: job.request_id,
-                        entity: to,
-                        source: Some(job.entity),
-                        origin: job.origin,
-                        reply_to: None,
-                        traceparent: job.traceparent,
-                        at: decision.at,
-                        body: answer,
-                    })
-                    .into(),
-                    sent: None,
-                };
-                if sequence <= self.committed.get(&job.partition).copied().unwrap_or(0) {
-                    self.lanes.put(subject, letter);
-                } else {
-                    let held = self.held.entry(job.partition).or_default();
-                    let place = held.partition_point(|(other, ..)| *other <= sequence);
-                    held.insert(place, (sequence, subject, letter));
-                }
-            }
-        }
     }
 
     /// The database refused a batch. One decision alone is put aside; several are tried again one
@@ -385,13 +288,20 @@ impl<E: Entity> Journal<E> {
         };
         match tokio::time::timeout(self.limits.commit_wait(), work).await {
             Ok(Ok(())) => {
-                self.passed(&moved);
-                self.let_held_go();
+                self.publish(Durable {
+                    positions: moved,
+                    ..Durable::default()
+                });
                 Ok(())
             }
             Ok(Err(error)) => Err(End::Fault(error.to_string())),
             Err(_) => Err(End::Fault("the database does not answer".into())),
         }
+    }
+
+    fn publish(&self, durable: Durable<E>) {
+        // The publisher is gone when the session has ended: the next one finds what is owed.
+        let _ = self.durable.send(durable);
     }
 
     fn lock_progress(&self) -> std::sync::MutexGuard<'_, Progress> {

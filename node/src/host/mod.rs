@@ -2,9 +2,10 @@
 //!
 //! A command's way: `reader` or `question` take it in; `intake` finds what is known of it and
 //! hands it to its entity's `actor`, which decides; `journal` commits what was decided, many
-//! decisions at once, and only then lets answers go. `schedule` keeps what entities owe, `lane`
-//! carries it, `telling` tells events from the ledger. `session` is one life of all this:
-//! where anything fails it ends, and the next begins from the database. There is no other recovery.
+//! decisions at once, and only then `publisher` lets answers go. `schedule` keeps what entities
+//! owe, `lane` carries it, `telling` tells events from the ledger. `session` is one life of all
+//! this: where anything fails it ends, and the next begins from the database. There is no other
+//! recovery.
 
 mod actor;
 mod asking;
@@ -15,6 +16,7 @@ mod journal;
 mod lane;
 mod limits;
 mod progress;
+mod publisher;
 mod question;
 mod reader;
 mod schedule;

@@ -28,6 +28,7 @@ use super::{
     journal::{End, Journal},
     lane::Lanes,
     progress::Progress,
+    publisher::Publisher,
     reader::{Stopped, StreamReader},
     schedule::Schedule,
     service::Service,
@@ -172,6 +173,24 @@ impl<E: Entity> Session<E> {
         );
         tasks.spawn(teller.run());
 
+        let (durable_sender, durable) = mpsc::unbounded_channel();
+        let publisher = Publisher {
+            durable,
+            aside: service.aside(),
+            lanes: Arc::clone(&lanes),
+            schedule: Arc::clone(&schedule),
+            telling: Arc::clone(&telling),
+            watchers: Arc::clone(&watchers),
+            committed: standings
+                .iter()
+                .filter_map(|(partition, standing)| {
+                    Some((*partition, standing.inbox.as_ref()?.sequence))
+                })
+                .collect(),
+            held: BTreeMap::new(),
+        };
+        tasks.spawn(publisher.run());
+
         let journal = Journal {
             writer,
             decisions,
@@ -179,24 +198,15 @@ impl<E: Entity> Session<E> {
                 .iter()
                 .map(|(partition, standing)| (*partition, standing.number))
                 .collect(),
-            committed: standings
-                .iter()
-                .filter_map(|(partition, standing)| {
-                    Some((*partition, standing.inbox.as_ref()?.sequence))
-                })
-                .collect(),
             progress: Arc::clone(&progress),
             aside: service.aside(),
-            lanes: Arc::clone(&lanes),
-            schedule: Arc::clone(&schedule),
             telling: Arc::clone(&telling),
-            watchers: Arc::clone(&watchers),
+            durable: durable_sender,
             bus: Arc::clone(&host.bus),
             limits: host.limits.clone(),
             partitions: host.partitions,
             partitions_max: host.partitions_max,
             careful,
-            held: BTreeMap::new(),
             finish: Arc::clone(&finish),
         };
         let runtime = host.journals.clone();
