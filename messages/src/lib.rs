@@ -21,7 +21,7 @@ pub use amount::{Money, Quantity};
 pub use digest::Digest;
 pub use envelope::{Body, Envelope, Origin};
 pub use event::Event;
-pub use id::{EntityId, OrderId, ProductId, RequestId, UserId};
+pub use id::{CouponId, EntityId, OrderId, ProductId, RequestId, UserId};
 pub use refusal::Refusal;
 pub use subject::{Partition, Service, Subject};
 pub use time::Timestamp;

@@ -54,9 +54,10 @@ async fn run(args: Args) -> anyhow::Result<()> {
     common.prepare()?;
     let url = common.broker.nats_url.as_deref().unwrap_or(NATS_URL);
     // Whoever publishes on a stream makes it, whichever node starts first.
+    let streams = [Name::Product, Name::Order];
     let bus = common
         .broker
-        .connect(url, "product-node", common.partitions, &Name::ALL)
+        .connect(url, "product-node", common.partitions, &streams)
         .await?;
     let service = settings::service(common.host(bus), common, &args.settings)?;
     let api = rest::router(service.clone());

@@ -195,6 +195,19 @@ fn refusals() -> Vec<Refusal> {
         },
         R::DependencyFailed,
         R::AmountTooLarge,
+        R::points(money(2), money(3)),
+        R::CouponNotFound,
+        R::CouponNotUsable {
+            reason: "it has expired".into(),
+        },
+        R::CouponExhausted,
+        R::CouponAlreadyIssued,
+        R::PaymentDeclined {
+            reason: "no cover".into(),
+        },
+        R::PaymentMismatch { due: 3, paid: 2 },
+        R::PaymentNotFound,
+        R::PaymentExpired,
     ];
     for refusal in &all {
         // Does not compile when a refusal is added, so that it is added above too.
@@ -207,7 +220,16 @@ fn refusals() -> Vec<Refusal> {
             | R::AlreadyReleased
             | R::InvalidState { .. }
             | R::DependencyFailed
-            | R::AmountTooLarge => {}
+            | R::AmountTooLarge
+            | R::InsufficientPoints { .. }
+            | R::CouponNotFound
+            | R::CouponNotUsable { .. }
+            | R::CouponExhausted
+            | R::CouponAlreadyIssued
+            | R::PaymentDeclined { .. }
+            | R::PaymentMismatch { .. }
+            | R::PaymentNotFound
+            | R::PaymentExpired => {}
         }
     }
     all
