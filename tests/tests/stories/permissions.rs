@@ -10,7 +10,15 @@ use tokio::sync::mpsc;
 
 use crate::first_order;
 
-const USERS: [&str; 4] = ["product-node", "order-node", "onhand", "operator"];
+const USERS: [&str; 7] = [
+    "product-node",
+    "point-node",
+    "coupon-node",
+    "payment-node",
+    "order-node",
+    "onhand",
+    "operator",
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_node_does_its_part_as_its_own_user() {
