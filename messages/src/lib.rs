@@ -10,6 +10,7 @@ pub mod envelope;
 pub mod event;
 pub mod id;
 pub mod order;
+pub mod payment;
 pub mod product;
 mod raw;
 pub mod refusal;

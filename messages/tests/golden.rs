@@ -8,6 +8,8 @@
 
 #[path = "golden/parts.rs"]
 mod parts;
+#[path = "golden/payments.rs"]
+mod payments;
 #[path = "golden/samples.rs"]
 mod samples;
 
@@ -60,6 +62,7 @@ fn every_kind_that_the_code_knows_has_golden_bytes() {
     let known: BTreeSet<&str> = [
         include_str!("../src/product.rs"),
         include_str!("../src/order.rs"),
+        include_str!("../src/payment.rs"),
     ]
     .into_iter()
     .flat_map(kinds)

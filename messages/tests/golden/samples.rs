@@ -2,9 +2,12 @@
 
 use messages::{Envelope, Money, Refusal, Service, envelope, order, product, wire};
 
-use crate::parts::{
-    ORDER, PRODUCT, Sample, at, bare, buyer, full, money, order_id, product_id, quantity, reserve,
-    said, told, view,
+use crate::{
+    parts::{
+        ORDER, PRODUCT, Sample, at, bare, buyer, full, money, order_id, product_id, quantity,
+        reserve, said, told, view,
+    },
+    payments,
 };
 
 pub(crate) fn samples() -> Vec<Sample> {
@@ -12,6 +15,7 @@ pub(crate) fn samples() -> Vec<Sample> {
     all.extend(product_answers());
     all.extend(order_commands());
     all.extend(order_answers());
+    all.extend(payments::samples());
     all.extend(events());
     all.push(payload());
     all
