@@ -28,7 +28,7 @@ pub use self::{
     key::{IdempotencyKey, RequiredKey},
     ops::{Missing, Ops},
     page::{CURSOR_ITEMS_MAX, Cursor, Page, SIZE_DEFAULT, SIZE_MAX},
-    params::{PathId, Query},
+    params::{PathId, PathUser, Query},
     problem::Problem,
     server::{app, healthcheck, serve, write_address},
     trace::Trace,
