@@ -11,6 +11,7 @@ pub mod event;
 pub mod id;
 pub mod order;
 pub mod payment;
+pub mod point;
 pub mod product;
 mod raw;
 pub mod refusal;

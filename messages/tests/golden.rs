@@ -10,6 +10,8 @@
 mod parts;
 #[path = "golden/payments.rs"]
 mod payments;
+#[path = "golden/points.rs"]
+mod points;
 #[path = "golden/samples.rs"]
 mod samples;
 
@@ -63,6 +65,7 @@ fn every_kind_that_the_code_knows_has_golden_bytes() {
         include_str!("../src/product.rs"),
         include_str!("../src/order.rs"),
         include_str!("../src/payment.rs"),
+        include_str!("../src/point.rs"),
     ]
     .into_iter()
     .flat_map(kinds)

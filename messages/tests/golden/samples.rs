@@ -7,7 +7,7 @@ use crate::{
         ORDER, PRODUCT, Sample, at, bare, buyer, full, money, order_id, product_id, quantity,
         reserve, said, told, view,
     },
-    payments,
+    payments, points,
 };
 
 pub(crate) fn samples() -> Vec<Sample> {
@@ -16,6 +16,7 @@ pub(crate) fn samples() -> Vec<Sample> {
     all.extend(order_commands());
     all.extend(order_answers());
     all.extend(payments::samples());
+    all.extend(points::samples());
     all.extend(events());
     all.push(payload());
     all
