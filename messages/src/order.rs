@@ -153,7 +153,34 @@ pub struct Reply {
     pub refusal: Option<Refusal>,
 }
 
-/// The body of `event.product.reserve.failed`: a step that was refused, told by the order.
+/// A step of an order's saga, by what it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    /// Pieces of a product.
+    Stock,
+    /// Points of the buyer.
+    Points,
+    /// The use of a coupon.
+    Coupon,
+    /// What is left to be paid.
+    Payment,
+}
+
+impl Step {
+    /// The word in answers, tables and events.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stock => "stock",
+            Self::Points => "points",
+            Self::Coupon => "coupon",
+            Self::Payment => "payment",
+        }
+    }
+}
+
+/// The body of `event.product.reserve.failed` and its like: a step that was refused, told by the
+/// order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StepFailed {
@@ -161,10 +188,12 @@ pub struct StepFailed {
     pub order_id: OrderId,
     /// Who ordered.
     pub buyer_id: UserId,
-    /// The entity that refused.
+    /// What was to be taken.
+    pub step: Step,
+    /// The entity that refused: a product, a user's wallet, a coupon, the order's payment.
     pub entity: String,
-    /// How many pieces were asked for.
-    pub quantity: Quantity,
+    /// How much was asked for: pieces, points or money; of a coupon, what it was to be used on.
+    pub amount: i64,
     /// Why.
     pub refusal: Refusal,
 }

@@ -8,6 +8,7 @@ mod answers;
 mod apply;
 mod change;
 mod decide;
+mod part;
 mod row;
 mod state;
 #[cfg(test)]
@@ -25,6 +26,8 @@ use node::{
 
 pub use change::{Change, What};
 pub use decide::LINES_MAX;
+pub use part::Brought;
+pub(crate) use part::Part;
 pub(crate) use state::State;
 pub(crate) use transition::Hold;
 use transition::Phase;

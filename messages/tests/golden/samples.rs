@@ -153,8 +153,9 @@ fn events() -> Vec<Sample> {
     let failed = order::StepFailed {
         order_id: order_id(),
         buyer_id: buyer(),
+        step: order::Step::Stock,
         entity: PRODUCT.into(),
-        quantity: quantity(3),
+        amount: 3,
         refusal: Refusal::stock(2, quantity(3)),
     };
     let mut all = vec![

@@ -64,7 +64,7 @@ CREATE TABLE orders (
     discount    INTEGER,
     points_used INTEGER,
     amount_due  INTEGER,
-    strays      TEXT,          -- late acceptances of earlier attempts and whether each is released, as JSON
+    parts       TEXT,          -- what it asked for besides the lines of this attempt, and where each stands, as JSON
     traceparent TEXT,
     deadline_at TEXT NOT NULL,
     created_at  TEXT NOT NULL,

@@ -46,7 +46,7 @@ pub(super) const ORDER: &[Kind] = &[
     Kind::Text,
 ];
 pub(super) const ORDER_SQL: &str = "SELECT o.id, o.status, o.owing, o.cancelling, o.attempt, \
-     o.strays, l.product_id, l.quantity, l.hold \
+     o.parts, l.product_id, l.quantity, l.hold \
      FROM orders o LEFT JOIN order_line l ON l.order_id = o.id";
 
 /// Judges every order by the effects that bear its id; answers those that want a second look.
@@ -206,7 +206,7 @@ pub(super) fn order_of(mut row: Reader) -> Result<(String, Order), RowError> {
         owing: row.boolean()?,
         cancelling: row.boolean()?,
         attempt: row.integer()?,
-        strays: strays(row.text_or_null()?.as_deref()),
+        parts_owed: parts_owed(row.text_or_null()?.as_deref()),
         lines: Vec::new(),
     };
     let (product, quantity, hold) = (
@@ -232,7 +232,9 @@ pub(super) fn joined(rows: Vec<Order>) -> Option<Order> {
     })
 }
 
-fn strays(json: Option<&str>) -> u64 {
+/// How many of the parts that no line's row says are asked for, or being given back.
+fn parts_owed(json: Option<&str>) -> u64 {
     let list = json.and_then(|json| serde_json::from_str::<Vec<serde_json::Value>>(json).ok());
-    list.map_or(0, |list| list.len() as u64)
+    let owed = |part: &&serde_json::Value| part["hold"] == "asked" || part["hold"] == "releasing";
+    list.map_or(0, |list| list.iter().filter(owed).count() as u64)
 }

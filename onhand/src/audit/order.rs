@@ -13,8 +13,8 @@ pub(super) struct Order {
     pub(super) owing: bool,
     pub(super) cancelling: bool,
     pub(super) attempt: i64,
-    /// Releases of earlier attempts that it owes.
-    pub(super) strays: u64,
+    /// What it owes besides its lines: other steps, and releases of earlier attempts.
+    pub(super) parts_owed: u64,
     pub(super) lines: Vec<Line>,
 }
 
@@ -46,7 +46,7 @@ impl Order {
     /// How many commands it has asked for and not been answered.
     pub(super) fn still_owed(&self) -> u64 {
         let asked = |line: &&Line| line.hold == "asked" || line.hold == "releasing";
-        self.strays + self.lines.iter().filter(asked).count() as u64
+        self.parts_owed + self.lines.iter().filter(asked).count() as u64
     }
 }
 

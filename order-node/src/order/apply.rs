@@ -1,12 +1,14 @@
 //! How what happened moves the state. Total: what is not legal from here changes nothing.
 
-use messages::{ProductId, Timestamp, order::View};
+use messages::{EntityId, Refusal, Timestamp, order::Step, order::View};
 
 use super::{
     change::{Change, What},
-    state::{Amounts, Failure, Line, State, Stray},
+    part::Part,
+    state::{Failure, Line, State},
     transition::{Heard, Hold, Move, Phase},
 };
+use crate::plan::{self, Next};
 
 impl State {
     /// The order that a placement makes.
@@ -16,71 +18,63 @@ impl State {
         traceparent: Option<&String>,
         at: Timestamp,
     ) -> Self {
-        let lines = order.items.iter().map(|item| Line {
-            product_id: item.product_id,
-            quantity: item.quantity,
-            name: None,
-            unit_price: None,
-            hold: Hold::Asked,
-        });
-        Self {
+        let lines = order.items.iter();
+        let mut state = Self {
             id: order.id,
             code: order.code.clone(),
             buyer_id: order.buyer_id.clone(),
             phase: Phase::Pending,
             failure: None,
             attempt: 1,
-            amounts: None,
-            strays: Vec::new(),
+            lines: lines
+                .map(|item| Line::new(item.product_id, item.quantity))
+                .collect(),
+            parts: Vec::new(),
             traceparent: traceparent.cloned(),
             deadline_at,
             created_at: at,
             updated_at: at,
-            lines: lines.collect(),
-        }
+        };
+        state.ask();
+        state
     }
 
     /// Applies a change to an order that was placed.
     pub(super) fn apply(&mut self, change: &Change, at: Timestamp) {
         self.updated_at = at;
+        let attempt = change.attempt;
         match &change.what {
             What::Placed { .. } => {}
-            What::Reserved {
-                product_id,
-                name,
-                unit_price,
+            What::Accepted {
+                step,
+                entity,
+                brought,
                 ..
             } => {
-                self.hear(*product_id, Heard::Accepted);
-                if let Some(line) = self.line_mut(*product_id) {
-                    line.name = Some(name.clone());
-                    line.unit_price = Some(*unit_price);
+                if let Some(part) = self.move_part(*step, entity, attempt, Heard::Accepted) {
+                    let part = part.clone();
+                    (plan::row(*step).brings)(self, &part, brought);
                 }
             }
             What::Refused {
-                product_id,
+                step,
+                entity,
                 refusal,
                 resent,
                 ..
             } => {
-                self.hear(*product_id, Heard::Refused { resent: *resent });
-                let line = self.line(*product_id).and_then(|n| u32::try_from(n).ok());
-                let first = self.failure.as_ref().is_none_or(|f| line < f.line);
-                if first {
-                    self.failure = Some(Failure {
-                        line,
-                        refusal: refusal.clone(),
-                    });
-                }
+                self.move_part(*step, entity, attempt, Heard::Refused { resent: *resent });
+                self.refused(entity, refusal);
             }
-            What::AcceptedLate { product_id } => self.hear(*product_id, Heard::Accepted),
-            What::Released { product_id } | What::ReleaseRefused { product_id, .. } => {
-                self.hear(*product_id, Heard::GivenBack);
+            What::AcceptedLate {
+                step,
+                entity,
+                amount,
+            } => self.accepted_late(*step, entity, attempt, *amount),
+            What::GivenBack { step, entity, .. } => {
+                self.move_part(*step, entity, attempt, Heard::GivenBack);
             }
-            What::Confirmed { order } => {
-                self.go(Move::Confirm);
-                self.amounts = amounts(order);
-            }
+            What::Confirmed { .. } => self.go(Move::Confirm),
             What::Failed { refusal, .. } => {
                 self.go(Move::Fail);
                 self.give_back_all();
@@ -101,53 +95,82 @@ impl State {
                 ..
             } => {
                 self.go(Move::Retry);
-                self.attempt = change.attempt;
+                self.attempt = attempt;
                 self.deadline_at = *deadline_at;
                 if traceparent.is_some() {
                     self.traceparent.clone_from(traceparent);
                 }
-                self.failure = None;
-                self.amounts = None;
-                for line in &mut self.lines {
-                    line.hold = Hold::Asked;
-                    line.name = None;
-                    line.unit_price = None;
-                }
+                self.forget();
             }
-            What::StrayAccepted {
-                product_id,
-                quantity,
-            } => self.strays.push(Stray {
-                product_id: *product_id,
-                quantity: *quantity,
-                attempt: change.attempt,
-                released: false,
-            }),
-            What::StrayReleased { product_id, .. } => {
-                if let Some(stray) = self.stray_mut(*product_id, change.attempt) {
-                    stray.released = true;
-                }
-            }
+        }
+        self.ask();
+    }
+
+    /// Asks for what comes next, once every answer is there that this rests on.
+    fn ask(&mut self) {
+        if self.phase == Phase::Pending
+            && let Next::Ask(parts) = plan::next(self)
+        {
+            self.parts.extend(parts);
         }
     }
 
-    /// The number of the line of this product.
-    pub(super) fn line(&self, product: ProductId) -> Option<usize> {
-        self.lines
-            .iter()
-            .position(|line| line.product_id == product)
+    /// Forgets what an attempt has brought, before another.
+    pub(super) fn forget(&mut self) {
+        self.failure = None;
+        self.parts.retain(|part| part.late);
+        for line in &mut self.lines {
+            *line = Line::new(line.product_id, line.quantity);
+        }
     }
 
-    fn line_mut(&mut self, product: ProductId) -> Option<&mut Line> {
-        self.lines
-            .iter_mut()
-            .find(|line| line.product_id == product)
+    /// Moves a part; `None` where there is no such part.
+    fn move_part(
+        &mut self,
+        step: Step,
+        entity: &EntityId,
+        attempt: u32,
+        heard: Heard,
+    ) -> Option<&mut Part> {
+        let mut parts = self.parts.iter_mut();
+        let part = parts.find(|part| part.is(step, entity, attempt))?;
+        if let Some(hold) = part.hold.after(heard) {
+            part.hold = hold;
+        }
+        Some(part)
     }
 
-    fn stray_mut(&mut self, product: ProductId, attempt: u32) -> Option<&mut Stray> {
-        self.strays
-            .iter_mut()
-            .find(|stray| stray.product_id == product && stray.attempt == attempt)
+    fn accepted_late(&mut self, step: Step, entity: &EntityId, attempt: u32, amount: i64) {
+        if let Some(part) = self.move_part(step, entity, attempt, Heard::Accepted) {
+            part.late = true;
+            return;
+        }
+        self.parts.push(Part {
+            step,
+            entity: entity.clone(),
+            attempt,
+            amount,
+            hold: Hold::Releasing,
+            late: true,
+        });
+        self.sort();
+    }
+
+    /// Brings the parts into the order in which a row of the table is read.
+    pub(super) fn sort(&mut self) {
+        self.parts.sort_by_key(|part| (part.attempt, part.step));
+    }
+
+    /// The first line's word counts, whichever answer came first.
+    fn refused(&mut self, entity: &EntityId, refusal: &Refusal) {
+        let line = self.line_of(entity).and_then(|n| u32::try_from(n).ok());
+        let first = self.failure.as_ref().is_none_or(|f| line < f.line);
+        if first {
+            self.failure = Some(Failure {
+                line,
+                refusal: refusal.clone(),
+            });
+        }
     }
 
     fn go(&mut self, step: Move) {
@@ -156,28 +179,11 @@ impl State {
         }
     }
 
-    fn hear(&mut self, product: ProductId, heard: Heard) {
-        if let Some(line) = self.line_mut(product)
-            && let Some(hold) = line.hold.after(heard)
-        {
-            line.hold = hold;
-        }
-    }
-
     fn give_back_all(&mut self) {
-        for line in &mut self.lines {
-            if let Some(hold) = line.hold.after(Heard::Unwanted) {
-                line.hold = hold;
+        for part in &mut self.parts {
+            if let Some(hold) = part.hold.after(Heard::Unwanted) {
+                part.hold = hold;
             }
         }
     }
-}
-
-fn amounts(order: &View) -> Option<Amounts> {
-    Some(Amounts {
-        subtotal: order.subtotal?,
-        discount: order.discount?,
-        points_used: order.points_used?,
-        amount_due: order.amount_due?,
-    })
 }

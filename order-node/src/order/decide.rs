@@ -14,7 +14,10 @@ use super::{
     state::State,
     transition::{Move, Phase},
 };
-use crate::{code::code, plan};
+use crate::{
+    code::code,
+    plan::{self, Next},
+};
 
 pub(super) type Decision = Result<Vec<Change>, Refusal>;
 
@@ -44,7 +47,7 @@ pub(super) fn existing(
         Command::Cancel => once(context, || order.cancel()),
         Command::Retry(retry) => once(context, || order.retry(*retry, context)),
         Command::Expire => Ok(order.expire(context.now)),
-        Command::Product(answer) => Ok(order.hear_product(answer, context)),
+        Command::Product(_) => Ok(order.hear(command, context)),
     }
 }
 
@@ -122,17 +125,13 @@ impl State {
         if !plan::owes(self).is_empty() {
             return invalid("still giving back what it took; try again in a moment");
         }
-        let mut order = View {
+        let mut fresh = self.clone();
+        fresh.forget();
+        let order = View {
             status: Status::Pending,
-            fail_reason: None,
             updated_at: context.now,
-            ..self.view()
+            ..fresh.view()
         };
-        for item in &mut order.items {
-            item.name = None;
-            item.unit_price = None;
-            item.amount = None;
-        }
         Ok(vec![Change {
             order_id: self.id,
             attempt: self.attempt + 1,
@@ -152,24 +151,27 @@ impl State {
         vec![self.fail(first.unwrap_or(Refusal::DependencyFailed), now)]
     }
 
-    /// Where a pending order goes, once every part of its plan is answered.
-    pub(super) fn conclude(&self, now: Timestamp) -> Change {
-        if let Some(failure) = &self.failure {
-            return self.fail(failure.refusal.clone(), now);
+    /// The end of a pending order's saga, once it has come to one.
+    pub(super) fn conclude(&self, now: Timestamp) -> Option<Change> {
+        match plan::next(self) {
+            Next::Ask(_) | Next::Hear => None,
+            Next::Fail(why) => {
+                let refused = self.failure.as_ref().map(|f| f.refusal.clone());
+                let why = why.or(refused).unwrap_or(Refusal::DependencyFailed);
+                Some(self.fail(why, now))
+            }
+            Next::Confirm if self.amounts().amount_due.is_none() => {
+                Some(self.fail(Refusal::AmountTooLarge, now))
+            }
+            Next::Confirm => {
+                let order = View {
+                    status: Status::Confirmed,
+                    updated_at: now,
+                    ..self.view()
+                };
+                Some(self.change(What::Confirmed { order }))
+            }
         }
-        let Some(amounts) = self.costs() else {
-            return self.fail(Refusal::AmountTooLarge, now);
-        };
-        let order = View {
-            status: Status::Confirmed,
-            subtotal: Some(amounts.subtotal),
-            discount: Some(amounts.discount),
-            points_used: Some(amounts.points_used),
-            amount_due: Some(amounts.amount_due),
-            updated_at: now,
-            ..self.view()
-        };
-        self.change(What::Confirmed { order })
     }
 
     fn fail(&self, refusal: Refusal, now: Timestamp) -> Change {

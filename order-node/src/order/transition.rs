@@ -2,6 +2,7 @@
 //! deciding and applying share, so that live running and recovery cannot drift apart.
 
 use messages::order::Status;
+use serde::{Deserialize, Serialize};
 
 /// Where an order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +75,8 @@ impl Phase {
 }
 
 /// Where the reservation of one part stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Hold {
     /// It was asked for, and no answer is known.
     Asked,

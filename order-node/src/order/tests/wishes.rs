@@ -167,7 +167,7 @@ fn an_acceptance_of_an_earlier_attempt_is_given_back_under_its_own_id() {
     );
     saga.hear(1, &first, Ok(accepted()));
     saga.hear(1, &first, Ok(accepted()));
-    let owed = [(format!("DEC-{ORDER}-2"), 1), (format!("INC-{ORDER}"), 1)];
+    let owed = [(format!("INC-{ORDER}"), 1), (format!("DEC-{ORDER}-2"), 1)];
     assert_eq!(saga.owes(), owed);
     saga.refuse(1);
     assert!(
