@@ -9,7 +9,7 @@ use messages::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::table::{Row, Table};
+use crate::table::{Row, Table, Touch, TouchedLines};
 
 /// The request id of every creation: it happens once to an entity. It has a space, which no
 /// caller's key has.
@@ -165,8 +165,20 @@ pub trait Entity: Clone + Send + Sync + Sized + 'static {
         false
     }
 
-    /// The state as a row of [`Entity::TABLE`].
+    /// Which of its lines a change has touched, asked of the state after it: no other is written,
+    /// and one that is not named here is lost with the memory that holds it.
+    fn touches(&self, _change: &Self::Change) -> Touch {
+        Touch::All
+    }
+
+    /// The state as a row of [`Entity::TABLE`], with all its lines.
     fn to_row(&self) -> Row;
+
+    /// The row as it is written after changes that touched these lines: with no others, where it
+    /// has lines that are worth leaving out.
+    fn changed_row(&self, _touched: &TouchedLines) -> Row {
+        self.to_row()
+    }
 
     /// The state from its row.
     fn from_row(id: &EntityId, row: Row) -> Result<Self, crate::table::RowError>;

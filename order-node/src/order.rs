@@ -21,7 +21,7 @@ use messages::{
 };
 use node::{
     entity::{Context, Entity, Outgoing, Record},
-    table::{Row, RowError, Table},
+    table::{Row, RowError, Table, Touch, TouchedLines},
 };
 
 pub use change::{Change, What};
@@ -131,8 +131,18 @@ impl Entity for Order {
             .is_none_or(|state| !matches!(state.phase, Phase::Pending | Phase::Cancelling))
     }
 
+    fn touches(&self, change: &Change) -> Touch {
+        self.state
+            .as_ref()
+            .map_or(Touch::None, |state| state.touches(change))
+    }
+
     fn to_row(&self) -> Row {
-        row::write(self)
+        row::write(self, &TouchedLines::All)
+    }
+
+    fn changed_row(&self, touched: &TouchedLines) -> Row {
+        row::write(self, touched)
     }
 
     fn from_row(id: &EntityId, row: Row) -> Result<Self, RowError> {

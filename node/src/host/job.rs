@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use crate::{
     entity::Entity,
     store::{Creation, LedgerRow},
+    table::Touch,
 };
 
 /// What an entity answers.
@@ -130,6 +131,7 @@ pub(super) struct Work<E: Entity> {
 pub(super) struct Effect {
     pub(super) row: LedgerRow,
     pub(super) event: Option<(&'static str, Vec<u8>)>,
+    pub(super) touches: Touch,
 }
 
 /// What became of a command: changes, none or some, and an answer that waits for their commit.

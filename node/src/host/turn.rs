@@ -11,6 +11,7 @@ use super::job::{Decision, Slot};
 use crate::{
     entity::{Entity, Outgoing},
     store::{Batch, StateWrite},
+    table::TouchedLines,
 };
 
 /// An entity as a turn leaves it.
@@ -19,6 +20,7 @@ pub(super) struct Touched<E: Entity> {
     pub(super) partition: Partition,
     pub(super) version: i64,
     pub(super) state: Arc<E>,
+    lines: TouchedLines,
     pub(super) owes: Vec<Outgoing>,
     pub(super) alarm: Option<(Timestamp, E::Command)>,
 }
@@ -78,9 +80,22 @@ pub(super) fn fold<E: Entity>(
                 expected: before + 1,
             });
         }
+        let touched = turn
+            .touched
+            .entry(decision.job.entity.clone())
+            .or_insert_with(|| Touched {
+                slot: Arc::clone(&decision.slot),
+                partition: decision.job.partition,
+                version: 0,
+                state: Arc::clone(&decision.state),
+                lines: TouchedLines::default(),
+                owes: Vec::new(),
+                alarm: None,
+            });
         for mut effect in decision.effects.drain(..) {
             let number = numbers.entry(effect.row.partition).or_default();
             *number += 1;
+            touched.lines.add(effect.touches);
             effect.row.number = *number;
             turn.told.push(Told {
                 partition: effect.row.partition,
@@ -92,17 +107,6 @@ pub(super) fn fold<E: Entity>(
             });
             turn.batch.ledger.push(effect.row);
         }
-        let touched = turn
-            .touched
-            .entry(decision.job.entity.clone())
-            .or_insert_with(|| Touched {
-                slot: Arc::clone(&decision.slot),
-                partition: decision.job.partition,
-                version: 0,
-                state: Arc::clone(&decision.state),
-                owes: Vec::new(),
-                alarm: None,
-            });
         touched.version = last;
         touched.state = Arc::clone(&decision.state);
     }
@@ -115,7 +119,7 @@ pub(super) fn fold<E: Entity>(
             expected: touched.slot.durable(),
             version: touched.version,
             owing: !touched.owes.is_empty() || touched.alarm.is_some(),
-            row: touched.state.to_row(),
+            row: touched.state.changed_row(&touched.lines),
         });
     }
     Ok(turn)

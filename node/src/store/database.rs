@@ -16,7 +16,7 @@ use super::{
     sql::{self, Dialect},
     writer::SqlWriter,
 };
-use crate::table::{Column, Kind, Reader, Row, RowError, Table, Value};
+use crate::table::{Column, Kind, Line, Reader, Row, RowError, Table, Value};
 
 /// How long a reader or the writer waits for a connection.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
@@ -258,12 +258,16 @@ impl Database {
             (Value::Text(parent), Value::Integer(line)) => (parent.clone(), *line),
             _ => (None, None),
         });
-        let mut by_parent: std::collections::BTreeMap<String, Vec<Vec<Value>>> =
+        let mut by_parent: std::collections::BTreeMap<String, Vec<Line>> =
             std::collections::BTreeMap::new();
         for mut row in found {
             let values = row.split_off(2);
-            if let Some(Value::Text(Some(parent))) = row.into_iter().next() {
-                by_parent.entry(parent).or_default().push(values);
+            if let [Value::Text(Some(parent)), Value::Integer(Some(number))] = &row[..] {
+                let line = Line {
+                    number: *number,
+                    values,
+                };
+                by_parent.entry(parent.clone()).or_default().push(line);
             }
         }
         for state in &mut states {

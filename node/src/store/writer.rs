@@ -138,13 +138,13 @@ impl SqlWriter {
         let rows: Vec<Vec<Value>> = states
             .iter()
             .flat_map(|s| {
-                s.row.lines.iter().enumerate().map(|(n, line)| {
-                    let number = i64::try_from(n).expect("few lines");
-                    [vec![s.entity.as_str().into(), number.into()], line.clone()].concat()
+                s.row.lines.iter().map(|line| {
+                    let key = vec![s.entity.as_str().into(), line.number.into()];
+                    [key, line.values.clone()].concat()
                 })
             })
             .collect();
-        let conflict = sql::upsert(&[lines.parent, "line"], &columns);
+        let conflict = sql::upsert(&[lines.parent, lines.number], &columns);
         self.insert(lines.name, &columns, rows, &conflict).await
     }
 

@@ -1,6 +1,7 @@
 //! How what happened moves the state. Total: what is not legal from here changes nothing.
 
 use messages::{EntityId, Refusal, Timestamp, order::Step, order::View};
+use node::table::Touch;
 
 use super::{
     change::{Change, What},
@@ -121,6 +122,25 @@ impl State {
         self.parts.retain(|part| part.late);
         for line in &mut self.lines {
             *line = Line::new(line.product_id, line.quantity);
+        }
+    }
+
+    /// Which lines a change has touched: a line's row tells of its part of the stock too.
+    pub(super) fn touches(&self, change: &Change) -> Touch {
+        match &change.what {
+            What::Placed { .. }
+            | What::Failed { .. }
+            | What::CancelRequested
+            | What::Retried { .. } => Touch::All,
+            What::Accepted { step, entity, .. }
+            | What::Refused { step, entity, .. }
+            | What::AcceptedLate { step, entity, .. }
+            | What::GivenBack { step, entity, .. } => Some(entity)
+                .filter(|_| *step == Step::Stock)
+                .and_then(|product| self.line_of(product))
+                .and_then(|number| i64::try_from(number).ok())
+                .map_or(Touch::None, Touch::One),
+            What::Confirmed { .. } | What::Cancelled { .. } => Touch::None,
         }
     }
 

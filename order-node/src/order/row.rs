@@ -4,7 +4,7 @@ use messages::{
     EntityId, Money, Quantity,
     order::{Status, Step},
 };
-use node::table::{Column, Lines, Reader, Row, RowError, Table, Value};
+use node::table::{self, Column, Lines, Reader, Row, RowError, Table, TouchedLines, Value};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -39,6 +39,7 @@ pub(super) const TABLE: Table = Table {
     lines: Some(Lines {
         name: "order_line",
         parent: "order_id",
+        number: "line",
         columns: &[
             Column::text("product_id"),
             Column::integer("quantity"),
@@ -49,11 +50,18 @@ pub(super) const TABLE: Table = Table {
     }),
 };
 
-/// The row of an order; one that was never placed has none.
-pub(super) fn write(order: &Order) -> Row {
+/// The row of an order, with those lines that were touched; one that was never placed has none.
+pub(super) fn write(order: &Order, touched: &TouchedLines) -> Row {
     order.state.as_ref().map_or_else(Row::default, |state| Row {
         values: values(state),
-        lines: state.lines.iter().zip(asked(state)).map(line).collect(),
+        lines: (0..)
+            .zip(state.lines.iter().zip(asked(state)))
+            .filter(|(number, _)| touched.holds(*number))
+            .map(|(number, of)| table::Line {
+                number,
+                values: line(of),
+            })
+            .collect(),
     })
 }
 
@@ -130,7 +138,7 @@ pub(super) fn read(id: &EntityId, row: Row) -> Result<Order, RowError> {
     let mut lines = Vec::with_capacity(row.lines.len());
     let mut parts = Vec::with_capacity(row.lines.len() + others.len());
     for row in row.lines {
-        let (line, hold) = read_line(row)?;
+        let (line, hold) = read_line(row.values)?;
         let part = Part {
             step: Step::Stock,
             entity: line.product_id.entity(),
