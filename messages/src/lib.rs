@@ -5,6 +5,7 @@
 //! Read next: [`envelope`] for the shape on the wire, [`subject`] for where it travels.
 
 pub mod amount;
+pub mod coupon;
 pub mod digest;
 pub mod envelope;
 pub mod event;

@@ -3,6 +3,7 @@
 use messages::{Envelope, Money, Refusal, Service, envelope, order, product, wire};
 
 use crate::{
+    coupons,
     parts::{
         ORDER, PRODUCT, Sample, at, bare, buyer, full, money, order_id, product_id, quantity,
         reserve, said, told, view,
@@ -15,6 +16,7 @@ pub(crate) fn samples() -> Vec<Sample> {
     all.extend(product_answers());
     all.extend(order_commands());
     all.extend(order_answers());
+    all.extend(coupons::samples());
     all.extend(payments::samples());
     all.extend(points::samples());
     all.extend(events());
