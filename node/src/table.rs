@@ -228,6 +228,18 @@ impl Reader {
             .map_err(|error| RowError(format!("{text:?}: {error}")))
     }
 
+    /// The next value: text that is read as a `T`, or null.
+    pub fn parsed_or_null<T: std::str::FromStr<Err: std::fmt::Display>>(
+        &mut self,
+    ) -> Result<Option<T>, RowError> {
+        self.text_or_null()?
+            .map(|text| {
+                text.parse()
+                    .map_err(|error| RowError(format!("{text:?}: {error}")))
+            })
+            .transpose()
+    }
+
     /// The next value: an integer.
     pub fn integer(&mut self) -> Result<i64, RowError> {
         self.integer_or_null()?

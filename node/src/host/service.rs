@@ -187,6 +187,11 @@ impl<E: Entity> Service<E> {
             .expect("a service with an edge has a database")
     }
 
+    /// The time, as the host has it.
+    pub fn now(&self) -> messages::Timestamp {
+        self.0.host.clock.now()
+    }
+
     /// Runs sessions, one after another, until `stop` turns true.
     ///
     /// # Errors
