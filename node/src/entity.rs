@@ -9,7 +9,10 @@ use messages::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::table::{Row, Table, Touch, TouchedLines};
+use crate::{
+    outside::Call,
+    table::{Row, Table, Touch, TouchedLines},
+};
 
 /// The request id of every creation: it happens once to an entity. It has a space, which no
 /// caller's key has.
@@ -146,6 +149,12 @@ pub trait Entity: Clone + Send + Sync + Sized + 'static {
     /// What this state still owes the outside world. The host keeps the schedule: sent after the
     /// commit, and again until a change settles it. Recovery is: load, then `owes`.
     fn owes(&self) -> Vec<Outgoing> {
+        Vec::new()
+    }
+
+    /// What this state still owes the world outside Onhand: carried out by the service's
+    /// [`Outside`](crate::outside::Outside), after the commit and again until a change settles it.
+    fn calls(&self) -> Vec<Call> {
         Vec::new()
     }
 

@@ -5,6 +5,7 @@ pub mod config;
 pub mod edge;
 pub mod entity;
 pub mod host;
+pub mod outside;
 pub mod process;
 pub mod reservation;
 pub mod seams;

@@ -24,6 +24,8 @@ pub mod names {
     pub const REPEATS: &str = "onhand_repeats_total";
     /// Commands sent again because no answer had come, by `service`.
     pub const RESENDS: &str = "onhand_resends_total";
+    /// Calls to the outside, by `service` and whether their `outcome` is known.
+    pub const CALLS: &str = "onhand_calls_total";
     /// Messages that could not be understood or carried out, by `service`.
     pub const DEAD_LETTERS: &str = "onhand_dead_letters_total";
     /// Partitions that this process owns, by `service`.
@@ -129,6 +131,7 @@ fn describe() {
         "requests answered from what was done before"
     );
     describe_counter!(names::RESENDS, "commands sent again for want of an answer");
+    describe_counter!(names::CALLS, "calls to the outside that were made");
     describe_counter!(names::DEAD_LETTERS, "messages put aside as dead letters");
     describe_gauge!(names::PARTITIONS_OWNED, "partitions that this process owns");
     describe_counter!(names::HTTP_REQUESTS, "HTTP requests answered, by status");

@@ -49,8 +49,8 @@ pub(super) enum Route<E: Entity> {
     },
     /// From somebody in this process who waits.
     Ask(oneshot::Sender<Answered<E>>),
-    /// From the entity's own clock.
-    Alarm,
+    /// From the host itself: an alarm, or what came of a call to the outside.
+    Own,
 }
 
 /// The answer to an ask.

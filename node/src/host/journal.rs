@@ -186,7 +186,7 @@ impl<E: Entity> Journal<E> {
         for (entity, touched) in turn.touched {
             self.watchers.tell(&entity, &touched.state);
             self.schedule
-                .update(&entity, touched.owes, touched.alarm, false);
+                .update(&entity, &touched.state, touched.debts, false);
         }
         for (kind, _) in turn.told.iter().filter_map(|told| told.event.as_ref()) {
             metrics::counter!(names::EVENTS, "kind" => *kind).increment(1);
@@ -221,7 +221,7 @@ impl<E: Entity> Journal<E> {
     fn answer(&mut self, decision: Decision<E>) {
         let job = decision.job;
         match job.route {
-            Route::Alarm => {}
+            Route::Own => {}
             Route::Ask(asker) => {
                 let at_rest = !matches!(decision.answer, Ok(Ok(_))) || decision.state.settled();
                 let settled =

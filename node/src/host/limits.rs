@@ -41,6 +41,12 @@ pub struct Limits {
     /// After how many ms an unanswered command is sent again, at most
     #[arg(long, env = "ONHAND_RESEND_MAX_MS", default_value_t = 15_000)]
     pub resend_max_ms: u64,
+    /// How many calls to the outside are under way at once; more wait for their turn
+    #[arg(long, env = "ONHAND_CALLS_MAX", default_value_t = 64)]
+    pub calls_max: usize,
+    /// How many ms a call to the outside may take before its outcome counts as unknown
+    #[arg(long, env = "ONHAND_CALL_WAIT_MS", default_value_t = 10_000)]
+    pub call_wait_ms: u64,
     /// By how many ms a reader goes back where the broker has forgotten messages; more than the broker's sync interval
     #[arg(long, env = "ONHAND_REREAD_MS", default_value_t = 300_000)]
     pub reread_ms: u64,
@@ -67,6 +73,8 @@ impl Default for Limits {
             ask_wait_ms: 5_000,
             resend_ms: 500,
             resend_max_ms: 15_000,
+            calls_max: 64,
+            call_wait_ms: 10_000,
             reread_ms: 300_000,
             events_age_ms: 604_800_000,
             stop_wait_ms: 10_000,
@@ -83,6 +91,11 @@ impl Limits {
     /// [`Limits::commit_wait_ms`] as a duration.
     pub const fn commit_wait(&self) -> Duration {
         Duration::from_millis(self.commit_wait_ms)
+    }
+
+    /// [`Limits::call_wait_ms`] as a duration.
+    pub const fn call_wait(&self) -> Duration {
+        Duration::from_millis(self.call_wait_ms)
     }
 
     /// [`Limits::stop_wait_ms`] as a duration.

@@ -8,6 +8,7 @@
 
 mod actor;
 mod asking;
+mod calls;
 mod dead;
 mod intake;
 mod job;

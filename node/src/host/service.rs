@@ -29,6 +29,7 @@ use super::{
 use crate::{
     bus::Bus,
     entity::{CREATION, Entity},
+    outside::Outside,
     seams::{Clock, Ids},
     store::{Database, Store, StoreFault, Writer},
 };
@@ -134,6 +135,7 @@ struct Inner<E: Entity> {
     host: Host,
     store: Arc<dyn Store>,
     database: Option<Database>,
+    outside: Option<Arc<dyn Outside<E>>>,
     live: watch::Sender<Option<Arc<Live<E>>>>,
     aside: Arc<Aside>,
     closed: AtomicBool,
@@ -151,10 +153,24 @@ impl<E: Entity> Service<E> {
             host,
             store,
             database,
+            outside: None,
             live: watch::Sender::new(None),
             aside: Arc::default(),
             closed: AtomicBool::new(false),
         }))
+    }
+
+    /// Gives it who carries out what its entities owe the outside.
+    #[must_use]
+    pub fn calling(mut self, outside: Arc<dyn Outside<E>>) -> Self {
+        let inner =
+            Arc::get_mut(&mut self.0).expect("a service is put together before it is shared");
+        inner.outside = Some(outside);
+        self
+    }
+
+    pub(super) fn outside(&self) -> Option<Arc<dyn Outside<E>>> {
+        self.0.outside.clone()
     }
 
     pub(super) fn host(&self) -> &Host {

@@ -23,13 +23,14 @@ use super::{
     Host,
     actor::Supervisor,
     asking,
+    calls::{Caller, Calls, Owing},
     intake::Intake,
     job::{Job, Route},
     journal::{End, Journal},
     lane::Lanes,
     progress::Progress,
     reader::{Stopped, StreamReader},
-    schedule::Schedule,
+    schedule::{Debts, Schedule},
     service::Service,
     telling,
     watchers::Watchers,
@@ -73,8 +74,10 @@ pub(super) async fn run<E: Entity>(
     let store = service.store();
     let standings = writer.standings(&owned).await?;
     let lanes = Lanes::new(Arc::clone(&host.bus), &host.limits);
+    let (calls, due) = Calls::new();
     let schedule = Schedule::new(
         Arc::clone(&lanes),
+        Arc::clone(&calls),
         Arc::clone(&host.clock),
         Arc::clone(&host.ids),
         host.partitions,
@@ -89,7 +92,15 @@ pub(super) async fn run<E: Entity>(
         owned.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     );
     let session = Session::start(
-        service, host, store, writer, standings, careful, lanes, schedule,
+        service,
+        host,
+        store,
+        writer,
+        standings,
+        careful,
+        lanes,
+        schedule,
+        (calls, due),
     )
     .await;
     let ended = session.run(service, owned, &mut stop).await;
@@ -115,7 +126,8 @@ async fn recover<E: Entity>(
                 let state = E::from_row(&read.entity, read.row).map_err(|error| {
                     StoreFault::Unreachable(format!("{}: {error}", read.entity))
                 })?;
-                schedule.update(&read.entity, state.owes(), state.alarm(), true);
+                let debts = Debts::of(&state);
+                schedule.update(&read.entity, &Arc::new(state), debts, true);
             }
         }
     }
@@ -125,6 +137,7 @@ async fn recover<E: Entity>(
 struct Session<E: Entity> {
     host: Host,
     lanes: Arc<Lanes>,
+    calls: Arc<Calls<E>>,
     telling: Arc<telling::Telling>,
     watchers: Arc<Watchers<E>>,
     places: Arc<Semaphore>,
@@ -152,6 +165,7 @@ impl<E: Entity> Session<E> {
         careful: usize,
         lanes: Arc<Lanes>,
         schedule: Arc<Schedule<E>>,
+        (calls, due): (Arc<Calls<E>>, mpsc::UnboundedReceiver<Owing<E>>),
     ) -> Self {
         let (faults_sender, faults) = mpsc::unbounded_channel::<String>();
         let (decisions_sender, decisions) = mpsc::unbounded_channel();
@@ -234,6 +248,8 @@ impl<E: Entity> Session<E> {
             }
         });
 
+        tasks.spawn(Caller::of(service, &calls, &jobs, &places).run(due));
+
         // Alarms and asks hold their own way into the intake; they end when the session aborts them.
         let owners = standings.keys().copied().collect();
         tasks.spawn(asking::serve(
@@ -245,6 +261,7 @@ impl<E: Entity> Session<E> {
         Self {
             host: host.clone(),
             lanes,
+            calls,
             telling,
             watchers,
             places,
@@ -294,6 +311,7 @@ impl<E: Entity> Session<E> {
     /// Takes nothing new, finishes what is under way, and commits it.
     async fn finish(&mut self, service: &Service<E>) -> Ended {
         self.reading.abort();
+        self.calls.close();
         service.close();
         let all = self.host.limits.in_flight_max;
         let (places, lanes, telling) = (&self.places, &self.lanes, &self.telling);
@@ -358,7 +376,7 @@ async fn raise_alarms<E: Entity>(
                 creation: None,
                 fresh: false,
                 resent: false,
-                route: Route::Alarm,
+                route: Route::Own,
                 permit: None,
             };
             if jobs.send(job).await.is_err() {

@@ -7,9 +7,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use messages::{EntityId, Partition, Timestamp};
 
-use super::job::{Decision, Slot};
+use super::{
+    job::{Decision, Slot},
+    schedule::Debts,
+};
 use crate::{
-    entity::{Entity, Outgoing},
+    entity::Entity,
     store::{Batch, StateWrite},
     table::TouchedLines,
 };
@@ -21,8 +24,7 @@ pub(super) struct Touched<E: Entity> {
     pub(super) version: i64,
     pub(super) state: Arc<E>,
     lines: TouchedLines,
-    pub(super) owes: Vec<Outgoing>,
-    pub(super) alarm: Option<(Timestamp, E::Command)>,
+    pub(super) debts: Debts<E>,
 }
 
 /// What a turn tells of one partition's ledger.
@@ -89,8 +91,7 @@ pub(super) fn fold<E: Entity>(
                 version: 0,
                 state: Arc::clone(&decision.state),
                 lines: TouchedLines::default(),
-                owes: Vec::new(),
-                alarm: None,
+                debts: Debts::default(),
             });
         for mut effect in decision.effects.drain(..) {
             let number = numbers.entry(effect.row.partition).or_default();
@@ -111,14 +112,13 @@ pub(super) fn fold<E: Entity>(
         touched.state = Arc::clone(&decision.state);
     }
     for (entity, touched) in &mut turn.touched {
-        touched.owes = touched.state.owes();
-        touched.alarm = touched.state.alarm();
+        touched.debts = Debts::of(&*touched.state);
         turn.batch.states.push(StateWrite {
             entity: entity.clone(),
             partition: touched.partition,
             expected: touched.slot.durable(),
             version: touched.version,
-            owing: !touched.owes.is_empty() || touched.alarm.is_some(),
+            owing: !touched.debts.is_empty(),
             row: touched.state.changed_row(&touched.lines),
         });
     }

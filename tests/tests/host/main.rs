@@ -7,8 +7,10 @@
 )]
 
 mod bad_messages;
+mod calls;
 mod creations;
 mod durability;
+mod errand;
 mod events;
 mod goods;
 mod limits;
