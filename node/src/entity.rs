@@ -163,9 +163,19 @@ pub trait Entity: Clone + Send + Sync + Sized + 'static {
         None
     }
 
-    /// Whether nothing is under way: an answer that waits for the end of a saga is given then.
+    /// Whether nothing is under way: an answer that waits for the end of a saga, or of a call to
+    /// the outside, is given then. An answer to an envelope always waits.
     fn settled(&self) -> bool {
         true
+    }
+
+    /// What this state, at rest, answers to a command that has waited for that.
+    fn answer_at_rest(
+        &self,
+        _command: &Self::Command,
+        _request_id: &RequestId,
+    ) -> Result<Self::Reply, Refusal> {
+        Ok(self.reply(None))
     }
 
     /// Whether this state is at its end: little but reads is expected, so that it leaves memory

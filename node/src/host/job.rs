@@ -57,8 +57,8 @@ pub(super) enum Route<E: Entity> {
 pub(super) struct Answered<E: Entity> {
     /// The answer, durable; `Err` where the database itself refused the command.
     pub(super) answer: Result<Answer<E>, String>,
-    /// Tells the state at rest, where the entity is not yet at rest.
-    pub(super) settled: Option<oneshot::Receiver<E::Reply>>,
+    /// Tells the answer at rest, where the entity is not yet at rest.
+    pub(super) settled: Option<oneshot::Receiver<Answer<E>>>,
 }
 
 /// An entity in memory, as the intake and the journal share it.

@@ -5,24 +5,23 @@
 //! that was decided before it.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use messages::{Envelope, Partition, Subject, wire};
+use messages::{Envelope, Partition, wire};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     Limits,
+    answers::Answers,
     dead::{self, Aside, DeadLetter},
     job::{Answered, Decision, Route},
-    lane::{Lanes, Letter},
     progress::Progress,
     schedule::Schedule,
     telling::Telling,
     turn::{self, Turn},
-    watchers::Watchers,
 };
 use crate::{
     bus::Bus,
@@ -54,19 +53,15 @@ pub(super) struct Journal<E: Entity> {
     pub(super) numbers: BTreeMap<Partition, i64>,
     pub(super) progress: Arc<Mutex<Progress>>,
     pub(super) aside: Arc<Aside>,
-    pub(super) lanes: Arc<Lanes>,
+    pub(super) answers: Answers<E>,
     pub(super) schedule: Arc<Schedule<E>>,
     pub(super) telling: Arc<Telling>,
-    pub(super) watchers: Arc<Watchers<E>>,
     pub(super) bus: Arc<dyn Bus>,
     pub(super) limits: Limits,
     pub(super) partitions: u16,
     pub(super) partitions_max: u16,
     /// How many decisions are committed one at a time, after the database refused a batch.
     pub(super) careful: usize,
-    /// Answers that wait until the position behind their message is committed.
-    pub(super) held: BTreeMap<Partition, VecDeque<(u64, Subject, Letter)>>,
-    pub(super) committed: BTreeMap<Partition, u64>,
     /// Raised when nothing more will come.
     pub(super) finish: Arc<tokio::sync::Notify>,
 }
@@ -181,10 +176,10 @@ impl<E: Entity> Journal<E> {
         }
         for decision in decisions.drain(..) {
             decision.slot.end();
-            self.answer(decision);
+            self.answers.give(decision);
         }
         for (entity, touched) in turn.touched {
-            self.watchers.tell(&entity, &touched.state);
+            self.answers.committed(&entity, &touched.state);
             self.schedule
                 .update(&entity, &touched.state, touched.debts, false);
         }
@@ -192,77 +187,15 @@ impl<E: Entity> Journal<E> {
             metrics::counter!(names::EVENTS, "kind" => *kind).increment(1);
         }
         self.telling.tell(turn.told);
-        self.let_held_go();
+        self.answers.let_held_go();
     }
 
     /// These positions are committed.
     fn passed(&mut self, positions: &[PositionWrite]) {
         for write in positions {
             let (partition, sequence) = (write.partition, write.position.sequence);
-            self.committed.insert(partition, sequence);
+            self.answers.passed(partition, sequence);
             self.aside.passed(partition, sequence);
-        }
-    }
-
-    /// Lets the answers go whose positions are committed.
-    fn let_held_go(&mut self) {
-        for (partition, held) in &mut self.held {
-            let committed = self.committed.get(partition).copied().unwrap_or(0);
-            while held
-                .front()
-                .is_some_and(|(sequence, ..)| *sequence <= committed)
-            {
-                let (_, subject, letter) = held.pop_front().expect("there is a front");
-                self.lanes.put(subject, letter);
-            }
-        }
-    }
-
-    fn answer(&mut self, decision: Decision<E>) {
-        let job = decision.job;
-        match job.route {
-            Route::Own => {}
-            Route::Ask(asker) => {
-                let at_rest = !matches!(decision.answer, Ok(Ok(_))) || decision.state.settled();
-                let settled =
-                    (!at_rest && !asker.is_closed()).then(|| self.watchers.settled(&job.entity));
-                // An asker that is gone reads the outcome when it asks again.
-                let _ = asker.send(Answered {
-                    answer: decision.answer,
-                    settled,
-                });
-            }
-            Route::Stream { sequence, reply_to } => {
-                let (Some(subject), Ok(answer), Some(to)) = (reply_to, decision.answer, job.source)
-                else {
-                    return;
-                };
-                let body_kind = messages::Body::kind(&answer);
-                let letter = Letter {
-                    // One id an outcome: a refusal must not hide the acceptance of a later copy.
-                    id: format!("{}/{}/{to}:{body_kind}", job.request_id, job.entity),
-                    envelope: wire::encode(&Envelope {
-                        causation: Some(format!("{}/{}", job.request_id, job.entity)),
-                        request_id: job.request_id,
-                        entity: to,
-                        source: Some(job.entity),
-                        origin: job.origin,
-                        reply_to: None,
-                        traceparent: job.traceparent,
-                        at: decision.at,
-                        body: answer,
-                    })
-                    .into(),
-                    sent: None,
-                };
-                if sequence <= self.committed.get(&job.partition).copied().unwrap_or(0) {
-                    self.lanes.put(subject, letter);
-                } else {
-                    let held = self.held.entry(job.partition).or_default();
-                    let place = held.partition_point(|(other, ..)| *other <= sequence);
-                    held.insert(place, (sequence, subject, letter));
-                }
-            }
         }
     }
 
@@ -386,7 +319,7 @@ impl<E: Entity> Journal<E> {
         match tokio::time::timeout(self.limits.commit_wait(), work).await {
             Ok(Ok(())) => {
                 self.passed(&moved);
-                self.let_held_go();
+                self.answers.let_held_go();
                 Ok(())
             }
             Ok(Err(error)) => Err(End::Fault(error.to_string())),

@@ -20,6 +20,9 @@ pub struct Limits {
     /// How many envelopes may wait for one subject; commands beyond it are sent later, replies when asked again
     #[arg(long, env = "ONHAND_LANE_MAX", default_value_t = 16_384)]
     pub lane_max: usize,
+    /// How many answers may wait for entities that are busy; what is beyond it is asked for again
+    #[arg(long, env = "ONHAND_BUSY_MAX", default_value_t = 16_384)]
+    pub busy_max: usize,
     /// How many events may be on their way to the broker at once
     #[arg(long, env = "ONHAND_EVENTS_IN_FLIGHT_MAX", default_value_t = 1024)]
     pub events_in_flight_max: usize,
@@ -66,6 +69,7 @@ impl Default for Limits {
             lookup_max: 256,
             message_bytes_max: 262_144,
             lane_max: 16_384,
+            busy_max: 16_384,
             events_in_flight_max: 1024,
             entities_max: 200_000,
             entity_idle_ms: 60_000,

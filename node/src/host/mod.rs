@@ -7,6 +7,7 @@
 //! where anything fails it ends, and the next begins from the database. There is no other recovery.
 
 mod actor;
+mod answers;
 mod asking;
 mod calls;
 mod dead;

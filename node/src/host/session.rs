@@ -22,6 +22,7 @@ use tokio::{
 use super::{
     Host,
     actor::Supervisor,
+    answers::Answers,
     asking,
     calls::{Caller, Calls, Owing},
     intake::Intake,
@@ -193,24 +194,16 @@ impl<E: Entity> Session<E> {
                 .iter()
                 .map(|(partition, standing)| (*partition, standing.number))
                 .collect(),
-            committed: standings
-                .iter()
-                .filter_map(|(partition, standing)| {
-                    Some((*partition, standing.inbox.as_ref()?.sequence))
-                })
-                .collect(),
             progress: Arc::clone(&progress),
             aside: service.aside(),
-            lanes: Arc::clone(&lanes),
+            answers: answers(host, &lanes, &watchers, &standings),
             schedule: Arc::clone(&schedule),
             telling: Arc::clone(&telling),
-            watchers: Arc::clone(&watchers),
             bus: Arc::clone(&host.bus),
             limits: host.limits.clone(),
             partitions: host.partitions,
             partitions_max: host.partitions_max,
             careful,
-            held: BTreeMap::new(),
             finish: Arc::clone(&finish),
         };
         let runtime = host.journals.clone();
@@ -355,6 +348,24 @@ impl<E: Entity> Session<E> {
         self.watchers.clear();
         self.supervisor.stop(None);
     }
+}
+
+/// The answers of a session that begins where the last one ended.
+fn answers<E: Entity>(
+    host: &Host,
+    lanes: &Arc<Lanes>,
+    watchers: &Arc<Watchers<E>>,
+    standings: &BTreeMap<Partition, Standing>,
+) -> Answers<E> {
+    let committed = standings
+        .iter()
+        .filter_map(|(partition, standing)| Some((*partition, standing.inbox.as_ref()?.sequence)));
+    Answers::new(
+        Arc::clone(lanes),
+        Arc::clone(watchers),
+        host.limits.busy_max,
+        committed.collect(),
+    )
 }
 
 /// Wakes entities whose time has come.

@@ -73,7 +73,7 @@ async fn a_call_that_takes_too_long_is_made_again_and_not_beside_itself() {
         call_wait_ms: 4_000,
         ..Limits::default()
     };
-    let long = Deed::Take(Duration::from_secs(60));
+    let long = Deed::Take(Duration::from_mins(1));
     let errands = Errands::with(&[long, long], limits);
     errands.send("a", None).await.unwrap().unwrap().unwrap();
     pass(3).await;

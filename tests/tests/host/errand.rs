@@ -132,6 +132,15 @@ impl Entity for Errand {
         !self.out
     }
 
+    fn answer_at_rest(&self, _: &Command, id: &RequestId) -> Result<Reply, Refusal> {
+        if self.vain {
+            return Err(Refusal::InvalidState {
+                reason: format!("{id} was in vain"),
+            });
+        }
+        Ok(self.reply(None))
+    }
+
     fn to_row(&self) -> Row {
         Row {
             values: vec![self.sent.into(), self.out.into(), self.vain.into()],

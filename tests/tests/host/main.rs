@@ -7,6 +7,7 @@
 )]
 
 mod bad_messages;
+mod busy;
 mod calls;
 mod creations;
 mod durability;
