@@ -36,7 +36,7 @@ pub(super) fn existing(
 ) -> Decision {
     match command {
         Command::Use(using) => campaign.take(using, context),
-        Command::Restore(restore) => campaign.give_back(restore, context),
+        Command::Restore(restore) => give_back(restore, context),
         Command::Issue(issue) => campaign.issue(issue, context),
         Command::Create(_) | Command::Get => Ok(vec![]),
     }
@@ -118,27 +118,27 @@ impl Facts {
         }])
     }
 
-    fn give_back(&self, restore: &Restore, context: &Context<'_, Change>) -> Decision {
-        let effect = |change: &Change| change.effect(restore.order_id, &restore.user_id);
-        match reservation::release(context.prior, ONE, effect)? {
-            reservation::Release::Repeat => Ok(vec![]),
-            reservation::Release::Undo => context
-                .prior
-                .change()
-                .and_then(|change| change.undone(context.request_id))
-                .map(|undone| vec![undone])
-                .ok_or(Refusal::RequestMismatch),
-            reservation::Release::Bury => Ok(vec![Change::Tombstoned {
-                order_id: restore.order_id,
-                request_id: reservation::closes(context.request_id),
-                user_id: restore.user_id.clone(),
-            }]),
-        }
-    }
-
     fn has_expired(&self, context: &Context<'_, Change>) -> bool {
         let until = self.about.valid_until;
         until.is_some_and(|until| until <= context.now)
+    }
+}
+
+fn give_back(restore: &Restore, context: &Context<'_, Change>) -> Decision {
+    let effect = |change: &Change| change.effect(restore.order_id, &restore.user_id);
+    match reservation::release(context.prior, ONE, effect)? {
+        reservation::Release::Repeat => Ok(vec![]),
+        reservation::Release::Undo => context
+            .prior
+            .change()
+            .and_then(|change| change.undone(context.request_id))
+            .map(|undone| vec![undone])
+            .ok_or(Refusal::RequestMismatch),
+        reservation::Release::Bury => Ok(vec![Change::Tombstoned {
+            order_id: restore.order_id,
+            request_id: reservation::closes(context.request_id),
+            user_id: restore.user_id.clone(),
+        }]),
     }
 }
 

@@ -172,7 +172,7 @@ impl Desk {
             subtotal: Money::new(cost).expect("an amount"),
         });
         match self.ask(Origin::Saga, id.as_str(), &using)? {
-            Reply::Used(used) => Ok(used.discount.get()),
+            Reply::Used(answer) => Ok(answer.discount.get()),
             other => panic!("{other:?}"),
         }
     }
