@@ -131,6 +131,10 @@ impl Books {
         self.change("product.db", sql).await;
     }
 
+    pub(super) async fn coupon(&self, sql: &str) {
+        self.change("coupon.db", sql).await;
+    }
+
     pub(super) async fn order(&self, sql: &str) {
         self.change("order.db", sql).await;
     }
@@ -163,6 +167,7 @@ impl Books {
         Databases {
             product: file("product.db"),
             order: file("order.db"),
+            coupon: super::there(self.file("coupon.db")),
         }
     }
 

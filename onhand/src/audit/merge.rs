@@ -138,16 +138,16 @@ fn count(order: &Order, report: &mut Report) {
 }
 
 /// Rows that follow each other and have one key.
-type Group<T> = (String, Vec<T>);
+pub(super) type Group<T> = (String, Vec<T>);
 
-struct Groups<'c, T> {
+pub(super) struct Groups<'c, T> {
     rows: Rows<'c>,
     read: fn(Reader) -> Result<(String, T), RowError>,
     ahead: Option<(String, T)>,
 }
 
 impl<'c, T> Groups<'c, T> {
-    fn new(rows: Rows<'c>, read: fn(Reader) -> Result<(String, T), RowError>) -> Self {
+    pub(super) fn new(rows: Rows<'c>, read: fn(Reader) -> Result<(String, T), RowError>) -> Self {
         Self {
             rows,
             read,
@@ -155,7 +155,7 @@ impl<'c, T> Groups<'c, T> {
         }
     }
 
-    async fn next(&mut self, progress: &Progress) -> Result<Option<Group<T>>> {
+    pub(super) async fn next(&mut self, progress: &Progress) -> Result<Option<Group<T>>> {
         let mut group: Option<Group<T>> = self.ahead.take().map(|(id, first)| (id, vec![first]));
         while let Some(row) = self.rows.next().await {
             let (id, row) = (self.read)(row?)?;
@@ -174,13 +174,13 @@ impl<'c, T> Groups<'c, T> {
 }
 
 /// The key that comes first of two groups.
-fn earlier<A, B>(one: Option<&Group<A>>, other: Option<&Group<B>>) -> Option<String> {
+pub(super) fn earlier<A, B>(one: Option<&Group<A>>, other: Option<&Group<B>>) -> Option<String> {
     let keys = [one.map(|(id, _)| id), other.map(|(id, _)| id)];
     keys.into_iter().flatten().min().cloned()
 }
 
 /// The rows of a group, where it has this key.
-fn take<T>(group: &mut Option<Group<T>>, id: &str) -> Option<Vec<T>> {
+pub(super) fn take<T>(group: &mut Option<Group<T>>, id: &str) -> Option<Vec<T>> {
     group.take_if(|(of, _)| of == id).map(|(_, rows)| rows)
 }
 

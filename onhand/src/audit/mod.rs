@@ -1,7 +1,7 @@
 //! `onhand audit`: reads the services' databases and says whether the books agree.
 //!
-//! What a product's ledger must say of its stock: `stock`. What an order's state demands of the
-//! products: `order`. How the two databases are read side by side: `merge`, and once more where a
+//! What a product's ledger must say of its stock: `stock`; a campaign's of its coupons: `coupon`.
+//! What an order's state demands of the products: `order`; of the other participants: `taken`. How the two databases are read side by side: `merge`, and once more where a
 //! difference may only be in flight: `again`. Invariant: participants are read first and orders
 //! last, each in one read transaction, so that an effect without its order is never a race.
 //! Memory: ordered scans, one product or order at a time, plus what is listed; sorting is the
@@ -10,6 +10,9 @@
 mod again;
 #[cfg(test)]
 mod books;
+mod coupon;
+#[cfg(test)]
+mod coupon_tests;
 mod ledger;
 mod merge;
 mod order;
@@ -17,6 +20,7 @@ mod progress;
 mod report;
 mod snapshot;
 mod stock;
+mod taken;
 #[cfg(test)]
 mod tampering;
 #[cfg(test)]
@@ -31,6 +35,7 @@ use node::store::DatabaseUrl;
 use self::progress::Progress;
 use self::report::Report;
 use self::snapshot::Snapshot;
+use self::taken::Participant;
 
 /// Checks that stock, ledgers and orders agree, also while the system runs
 ///
@@ -46,6 +51,9 @@ pub(crate) struct Args {
     /// The products' database (default: product.db in the data folder)
     #[arg(long, env = "ONHAND_PRODUCT_DATABASE_URL", hide_env_values = true)]
     product_database_url: Option<DatabaseUrl>,
+    /// The coupons' database (default: coupon.db in the data folder, where there is one)
+    #[arg(long, env = "ONHAND_COUPON_DATABASE_URL", hide_env_values = true)]
+    coupon_database_url: Option<DatabaseUrl>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -62,6 +70,9 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
             .product_database_url
             .unwrap_or_else(|| file("product.db")),
         order: args.order_database_url.unwrap_or_else(|| file("order.db")),
+        coupon: args
+            .coupon_database_url
+            .or_else(|| there(args.data.join("coupon.db"))),
     };
     let report = match audit(&databases, &Progress::on_terminal()).await {
         Ok(report) => report,
@@ -80,6 +91,11 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// A database that is a file, where it is there: not every system runs every service.
+fn there(file: PathBuf) -> Option<DatabaseUrl> {
+    file.is_file().then_some(DatabaseUrl::Sqlite(file))
 }
 
 /// A fault and its causes; a driver's error often repeats its cause, which is said once.
@@ -101,9 +117,22 @@ fn one_line(fault: &anyhow::Error) -> String {
 struct Databases {
     product: DatabaseUrl,
     order: DatabaseUrl,
+    /// None where the service has never run.
+    coupon: Option<DatabaseUrl>,
 }
 
 impl Databases {
+    /// The participants besides the products.
+    fn participants(&self) -> [Participant<'_>; 1] {
+        [Participant {
+            whose: "coupons",
+            step: "coupon",
+            took: "used",
+            gave_back: "restored",
+            database: self.coupon.as_ref(),
+        }]
+    }
+
     /// One moment of each: of the products first.
     async fn snapshots(&self) -> Result<(Snapshot, Snapshot)> {
         let product = open("products", &self.product, &["product", "ledger"]).await?;
@@ -145,6 +174,15 @@ async fn audit(databases: &Databases, progress: &Progress) -> Result<Report> {
     product.close().await;
     order.close().await;
     again::check(databases, suspects, &mut report, progress).await?;
+    if let Some(url) = &databases.coupon {
+        let mut coupons = open("coupons", url, &["coupon", "coupon_issue", "ledger"]).await?;
+        ledger::check_numbers("coupon", &mut coupons, &mut report, progress).await?;
+        coupon::check(&mut coupons, &mut report, progress).await?;
+        coupons.close().await;
+    }
+    for participant in databases.participants() {
+        taken::check(&participant, databases, &mut report, progress).await?;
+    }
     progress.done();
     Ok(report)
 }

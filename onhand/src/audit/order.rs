@@ -280,7 +280,7 @@ fn increase(product: &str, attempt: i64) -> String {
 }
 
 /// Whether a request id is that of a decrease, and of which attempt: `DEC-x`, `INC-x-2`.
-fn parts(request_id: &str, order: &str) -> Option<(bool, i64)> {
+pub(super) fn parts(request_id: &str, order: &str) -> Option<(bool, i64)> {
     let (is_decrease, rest) = match request_id.split_at_checked(4)? {
         ("DEC-", rest) => (true, rest),
         ("INC-", rest) => (false, rest),
