@@ -14,6 +14,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod transition;
+mod wish;
 
 use messages::{
     EntityId, Refusal, Service, Timestamp,
@@ -31,6 +32,7 @@ pub(crate) use part::Part;
 pub(crate) use state::State;
 pub(crate) use transition::Hold;
 use transition::Phase;
+pub use wish::{Payment, Wish};
 
 use crate::plan;
 
@@ -81,10 +83,14 @@ impl Entity for Order {
                 state,
                 What::Placed {
                     order,
+                    wish,
                     deadline_at,
                     traceparent,
                 },
-            ) => *state = Some(State::placed(order, *deadline_at, traceparent.as_ref(), at)),
+            ) => {
+                let trace = traceparent.as_ref();
+                *state = Some(State::placed(order, wish, *deadline_at, trace, at));
+            }
             (None, _) => {}
         }
     }
@@ -99,8 +105,14 @@ impl Entity for Order {
 
     fn remembers(command: &Command) -> bool {
         match command {
-            Command::Cancel | Command::Retry(_) => true,
-            Command::Place(_) | Command::Get | Command::Expire | Command::Product(_) => false,
+            Command::Cancel | Command::Retry(_) | Command::Pay(_) => true,
+            Command::Place(_)
+            | Command::Get
+            | Command::Expire
+            | Command::Product(_)
+            | Command::Point(_)
+            | Command::Coupon(_)
+            | Command::Payment(_) => false,
         }
     }
 
@@ -118,7 +130,7 @@ impl Entity for Order {
 
     fn alarm(&self) -> Option<(Timestamp, Command)> {
         let state = self.state.as_ref()?;
-        (state.phase == Phase::Pending).then_some((state.deadline_at, Command::Expire))
+        (state.phase == Phase::Pending).then(|| (state.due_at(), Command::Expire))
     }
 
     fn finished(&self) -> bool {
@@ -126,9 +138,11 @@ impl Entity for Order {
     }
 
     fn settled(&self) -> bool {
-        self.state
-            .as_ref()
-            .is_none_or(|state| !matches!(state.phase, Phase::Pending | Phase::Cancelling))
+        self.state.as_ref().is_none_or(|state| match state.phase {
+            Phase::Pending => state.waits(),
+            Phase::Cancelling => false,
+            Phase::Confirmed | Phase::Failed | Phase::Cancelled => true,
+        })
     }
 
     fn touches(&self, change: &Change) -> Touch {

@@ -4,6 +4,9 @@
 //! How the rows are walked is the same for all (`plan/walk.rs`), and so is where a part stands
 //! and how it gets there (`order/transition.rs`).
 
+mod coupon;
+mod payment;
+mod points;
 mod stock;
 mod walk;
 
@@ -13,52 +16,71 @@ use messages::{
     order::{Command, Step},
 };
 
+use self::{
+    Step::{Coupon, Payment, Points, Stock},
+    Undo::{Always, MayRefuse},
+};
 use crate::order::{Brought, Part, State};
 
 pub(crate) use walk::{Next, heard, next, owes};
 
-/// The plan, from the first row to the last.
+/// The plan, from the first row to the last. Behind it the order is CONFIRMED.
 ///
 /// The parts of one row are asked side by side, and a row when every row before it is held; what
-/// an order does not need is not asked. Until every row is held, any part is given back by its
-/// undo, and the order fails. Then the order is CONFIRMED, and a cancel undoes it: first the row
-/// that may refuse to be undone, and behind that lies the point of no return.
+/// an order does not need is not asked. Where a row is refused, what is held is given back by its
+/// undo, and the order fails. A confirmed order is undone by a cancel alone: first the row that may
+/// refuse to be undone, and behind its answer lies the point of no return.
 #[rustfmt::skip]
-pub(crate) static PLAN: [Row; 1] = [
-    //    what            whose                    which parts          is taken by         is undone by                         its answer             brings                         its refusal is told as
-    Row { step: Step::Stock, of: Service::Product, wants: stock::lines, take: stock::reserve, undo: Undo::Always(stock::release), hears: stock::answered, brings: stock::name_and_price, refused: "product.reserve.failed" },
+pub(crate) static PLAN: [Row; 4] = [
+    //    takes          these parts            by                        undone by                         brings                         a refusal is told as               whose parts, who answer so
+    Row { step: Stock,   wants: stock::lines,   take: stock::reserve,     undo: Always(stock::release),     brings: stock::name_and_price, refused: "product.reserve.failed", of: Service::Product, hears: stock::answered },
+    Row { step: Points,  wants: points::wished, take: points::spend,      undo: Always(points::refund),     brings: points::points_used,   refused: "point.use.failed",       of: Service::Point,   hears: points::answered },
+    Row { step: Coupon,  wants: coupon::named,  take: coupon::redeem,     undo: Always(coupon::restore),    brings: coupon::discount,      refused: "coupon.use.failed",      of: Service::Coupon,  hears: coupon::answered },
+    Row { step: Payment, wants: payment::due,   take: payment::authorise, undo: MayRefuse(payment::cancel), brings: payment::nothing,      refused: "payment.failed",         of: Service::Payment, hears: payment::answered },
 ];
 
 /// One row of the plan.
 pub(crate) struct Row {
     /// What it takes.
     pub(crate) step: Step,
-    /// Whose entities are asked.
-    pub(crate) of: Service,
-    /// What this order wants of them.
+    /// What this order wants of it.
     pub(crate) wants: fn(&State) -> Result<Wants, Refusal>,
     /// The command that takes a part.
     pub(crate) take: fn(&State, &Part) -> Raw,
-    /// What gives it back.
+    /// The command that gives it back.
     pub(crate) undo: Undo,
-    /// What an answer of theirs says; `None` where it is not theirs, or answers neither.
-    pub(crate) hears: fn(&Command) -> Option<Said>,
     /// What the order knows more once a part is held.
     pub(crate) brings: fn(&mut State, &Part, &Brought),
     /// The event that tells of a refusal.
     pub(crate) refused: &'static str,
+    /// Whose entities are asked.
+    pub(crate) of: Service,
+    /// What an answer says; `None` where it is not theirs, or to none of these commands.
+    pub(crate) hears: fn(&Command) -> Option<Said>,
 }
 
 /// The compensation of a step.
 pub(crate) enum Undo {
     /// By this command, which is never refused: it is sent until it is answered.
     Always(fn(&State, &Part) -> Raw),
+    /// By this command; where it is refused, a confirmed order stays confirmed. The last row alone
+    /// may have it, so that nothing else is undone when it is refused.
+    MayRefuse(fn(&State, &Part) -> Raw),
 }
 
 /// What an order wants of a row.
 pub(crate) enum Wants {
     /// These parts; none, where it does not need the row.
     Parts(Vec<Want>),
+    /// Something that its customer has to say first.
+    Later,
+}
+
+impl Wants {
+    /// One part, or none.
+    fn part(part: Option<Want>) -> Self {
+        Self::Parts(part.into_iter().collect())
+    }
 }
 
 /// What an order wants of one entity.
@@ -79,6 +101,20 @@ pub(crate) enum Said {
     GivenBack,
     /// It did not do as it was asked.
     Refused(Refusal),
+}
+
+impl Undo {
+    /// The command.
+    pub(crate) const fn command(&self) -> fn(&State, &Part) -> Raw {
+        match self {
+            Always(command) | MayRefuse(command) => *command,
+        }
+    }
+
+    /// Whether it may be refused.
+    pub(crate) const fn may_refuse(&self) -> bool {
+        matches!(self, MayRefuse(_))
+    }
 }
 
 /// The row of a step.

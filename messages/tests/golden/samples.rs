@@ -100,20 +100,47 @@ fn product_answers() -> Vec<Sample> {
 
 fn order_commands() -> Vec<Sample> {
     use order::Command;
-    let place = Command::Place(order::Place {
+    let place = order::Place {
         buyer_id: "u-001".parse().expect("a name"),
         items: vec![order::Item {
             product_id: product_id(),
             quantity: quantity(1_000_000),
         }],
+        points: Some(money(500)),
+        coupon_id: Some(PRODUCT.parse().expect("a UUID")),
+        payment: Some(order::PayBy::Card {
+            token: "approve".parse().expect("a token"),
+        }),
+        deadline_ms: 5_000,
+        payment_deadline_ms: 900_000,
+    };
+    let external = order::Place {
+        points: None,
+        coupon_id: None,
+        payment: Some(order::PayBy::External),
+        ..place.clone()
+    };
+    let simple = order::Place {
+        payment: None,
+        ..external.clone()
+    };
+    let pay = Command::Pay(order::Pay {
+        imp_uid: "imp_123456".into(),
+        price: money(38_500),
         deadline_ms: 5_000,
     });
     vec![
-        said("", full(place)),
+        said("", full(Command::Place(place))),
+        said("external", bare(Command::Place(external))),
+        said("bare", bare(Command::Place(simple))),
+        said("", bare(pay)),
         said("", bare(Command::Cancel)),
         said(
             "",
-            bare(Command::Retry(order::Retry { deadline_ms: 5_000 })),
+            bare(Command::Retry(order::Retry {
+                deadline_ms: 5_000,
+                payment_deadline_ms: 900_000,
+            })),
         ),
         said("", bare(Command::Get)),
         said("", bare(Command::Expire)),

@@ -60,6 +60,9 @@ CREATE TABLE orders (
     fail_detail TEXT,          -- that refusal, as JSON
     cancelling  BOOLEAN NOT NULL,
     attempt     BIGINT NOT NULL, -- counts from 1; a retry is the next
+    points      BIGINT,        -- how many points may pay for it at most; null where none
+    coupon_id   TEXT,          -- the coupon that is used on it; null where none
+    payment     TEXT,          -- how the rest is paid, as JSON; null where it is settled outside
     subtotal    BIGINT,        -- amounts in the currency's minor unit; null while unknown
     discount    BIGINT,
     points_used BIGINT,

@@ -114,7 +114,7 @@ impl Books {
         let (id, owing) = (order(n), i32::from(status == "PENDING"));
         self.order(&format!(
             "INSERT INTO orders VALUES ('{id}', 0, 1, {owing}, 'c{n}', 'u', '{status}', NULL, NULL, 0, \
-             {attempt}, NULL, NULL, NULL, NULL, NULL, NULL, '', '', ''); \
+             {attempt}, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '', '', ''); \
              INSERT INTO ledger VALUES (0, {n}, '{id}', 1, 'client', 'place', NULL, 'placed', '{id}', \
              NULL, NULL, '{{}}', '')"
         ))

@@ -122,7 +122,7 @@ async fn more_findings_than_are_listed_are_counted() {
         .order(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10500) \
              INSERT INTO orders SELECT 'x' || i, 0, 1, 1, 'x' || i, 'u', 'PENDING', NULL, NULL, 0, 1, \
-             NULL, NULL, NULL, NULL, NULL, NULL, '', '', '' FROM n; \
+             NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '', '', '' FROM n; \
              INSERT INTO order_line SELECT id, 0, 'p', 1, NULL, NULL, 'asked' FROM orders WHERE id LIKE 'x%'",
         )
         .await;

@@ -41,7 +41,13 @@ impl State {
                     self.refused_by(part?, refusal, context.resent)
                 }
                 (Asked::Release(_), Said::GivenBack) => given_back(part?, None),
-                (Asked::Release(_), Said::Refused(refusal)) => given_back(part?, Some(refusal)),
+                (Asked::Release(_), Said::Refused(refusal)) => {
+                    if plan::row(step).undo.may_refuse() {
+                        kept(part?, refusal)
+                    } else {
+                        given_back(part?, Some(refusal))
+                    }
+                }
                 (Asked::Reserve(_), Said::GivenBack) | (Asked::Release(_), Said::Taken(..)) => None,
             };
             Some(Change {
@@ -85,8 +91,8 @@ impl State {
     }
 
     fn holds_nothing(&self) -> bool {
-        let mut parts = self.parts.iter();
-        parts.all(|part| part.hold == Hold::Released)
+        let ours = |part: &Part| part.is_ours() || part.hold == Hold::Releasing;
+        !self.parts.iter().any(ours)
     }
 }
 
@@ -108,6 +114,16 @@ fn late(step: Step, entity: &EntityId, amount: i64) -> What {
         entity: entity.clone(),
         amount,
     }
+}
+
+fn kept(part: &Part, refusal: Refusal) -> Option<What> {
+    part.hold.after(Heard::Kept)?;
+    Some(What::Kept {
+        step: part.step,
+        entity: part.entity.clone(),
+        times: part.kept + 1,
+        refusal,
+    })
 }
 
 /// To keep asking where a release is refused would be refused for ever: the audit finds what is

@@ -3,14 +3,14 @@
 //! The JSON of a change is kept for ever: changes to it are additive.
 
 use messages::{
-    EntityId, OrderId, Refusal, RequestId, Timestamp, UserId,
+    EntityId, Money, OrderId, Refusal, RequestId, Timestamp, UserId,
     order::{Step, StepFailed, View},
     wire::to_vec,
 };
 use node::entity::Record;
 use serde::{Deserialize, Serialize};
 
-use super::part::Brought;
+use super::{part::Brought, wish::Wish};
 use crate::plan;
 
 /// Something that happened to an order, in one of its attempts.
@@ -38,6 +38,9 @@ pub enum What {
     Placed {
         /// The order after it.
         order: View,
+        /// What was wished besides its lines.
+        #[serde(default, skip_serializing_if = "Wish::is_nothing")]
+        wish: Wish,
         /// When it is given up.
         deadline_at: Timestamp,
         /// The trace that it belongs to.
@@ -94,6 +97,33 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refusal: Option<Refusal>,
     },
+    /// A part was not given back, by one who may refuse to.
+    Kept {
+        /// The step of the plan.
+        step: Step,
+        /// Who kept it.
+        entity: EntityId,
+        /// How often it was kept by now.
+        times: u32,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The customer named the payment that was made outside.
+    PaymentNamed {
+        /// The gateway's id of it.
+        imp_uid: String,
+        /// How much was paid, as the customer says.
+        price: Money,
+        /// When the order is given up now.
+        deadline_at: Timestamp,
+    },
+    /// The customer named none in time. What may come all the same is given back.
+    Unpaid {
+        /// How much was due.
+        amount: Money,
+        /// Who ordered.
+        buyer_id: UserId,
+    },
     /// Everything is held.
     Confirmed {
         /// The order after it.
@@ -119,6 +149,9 @@ pub enum What {
         order: View,
         /// When it is given up.
         deadline_at: Timestamp,
+        /// Until when a payment that is made outside is waited for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pay_until: Option<Timestamp>,
         /// The trace that it belongs to from now on, where it has another.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         traceparent: Option<String>,
@@ -156,6 +189,17 @@ impl Change {
                 };
                 (kind, of(*late, release(), *step, entity))
             }
+            What::Kept {
+                step,
+                entity,
+                times,
+                ..
+            } => {
+                let id = format!("KEPT-{times}-{}/{}/{entity}", release(), step.name());
+                ("kept", Some(RequestId::from(id)))
+            }
+            What::PaymentNamed { .. } => ("paymentNamed", None),
+            What::Unpaid { .. } => ("unpaid", own("UNPAID")),
             What::Confirmed { .. } => ("confirmed", own("CONFIRM")),
             What::Failed { .. } => ("failed", own("FAIL")),
             What::CancelRequested => ("cancelRequested", None),
@@ -197,9 +241,22 @@ impl Change {
                 };
                 return Some((plan::row(*step).refused, to_vec(&failed)));
             }
+            What::Unpaid { amount, buyer_id } => {
+                let failed = StepFailed {
+                    order_id: self.order_id,
+                    buyer_id: buyer_id.clone(),
+                    step: Step::Payment,
+                    entity: self.order_id.to_string(),
+                    amount: amount.get(),
+                    refusal: Refusal::PaymentExpired,
+                };
+                return Some((plan::row(Step::Payment).refused, to_vec(&failed)));
+            }
             What::Accepted { .. }
             | What::AcceptedLate { .. }
             | What::GivenBack { .. }
+            | What::Kept { .. }
+            | What::PaymentNamed { .. }
             | What::CancelRequested => return None,
         };
         Some((kind, to_vec(order)))

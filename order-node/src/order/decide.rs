@@ -4,15 +4,16 @@
 //! `super::transition`.
 
 use messages::{
-    EntityId, OrderId, Refusal, Timestamp,
-    order::{Command, LineView, Place, Retry, Status, View},
+    EntityId, Money, OrderId, Refusal, Timestamp,
+    order::{Command, LineView, Pay, Place, Retry, Status, View},
 };
 use node::entity::{Context, Prior};
 
 use super::{
     change::{Change, What},
     state::State,
-    transition::{Move, Phase},
+    transition::{Hold, Move, Phase},
+    wish::{Payment, Wish},
 };
 use crate::{
     code::code,
@@ -31,8 +32,12 @@ pub(super) fn missing(id: &EntityId, command: &Command, context: &Context<'_, Ch
         Command::Cancel
         | Command::Retry(_)
         | Command::Get
+        | Command::Pay(_)
         | Command::Expire
-        | Command::Product(_) => Err(Refusal::OrderNotFound),
+        | Command::Product(_)
+        | Command::Point(_)
+        | Command::Coupon(_)
+        | Command::Payment(_) => Err(Refusal::OrderNotFound),
     }
 }
 
@@ -46,8 +51,11 @@ pub(super) fn existing(
         Command::Place(_) | Command::Get => Ok(vec![]),
         Command::Cancel => once(context, || order.cancel()),
         Command::Retry(retry) => once(context, || order.retry(*retry, context)),
+        Command::Pay(pay) => once(context, || order.pay(pay, context.now)),
         Command::Expire => Ok(order.expire(context.now)),
-        Command::Product(_) => Ok(order.hear(command, context)),
+        Command::Product(_) | Command::Point(_) | Command::Coupon(_) | Command::Payment(_) => {
+            Ok(order.hear(command, context))
+        }
     }
 }
 
@@ -96,6 +104,7 @@ impl State {
             attempt: 1,
             what: What::Placed {
                 order,
+                wish: wish(place, context.now),
                 deadline_at: later(context.now, place.deadline_ms),
                 traceparent: context.traceparent.map(str::to_owned),
             },
@@ -125,6 +134,9 @@ impl State {
         if !plan::owes(self).is_empty() {
             return invalid("still giving back what it took; try again in a moment");
         }
+        if self.parts.iter().any(|part| part.hold == Hold::Kept) {
+            return invalid("it has a payment that could not be given back");
+        }
         let mut fresh = self.clone();
         fresh.forget();
         let order = View {
@@ -132,29 +144,75 @@ impl State {
             updated_at: context.now,
             ..fresh.view()
         };
+        let pay_until = later(context.now, retry.payment_deadline_ms);
         Ok(vec![Change {
             order_id: self.id,
-            attempt: self.attempt + 1,
+            attempt: self.last_attempt() + 1,
             what: What::Retried {
                 order,
                 deadline_at: later(context.now, retry.deadline_ms),
+                pay_until: self.wish.payment.is_some().then_some(pay_until),
                 traceparent: context.traceparent.map(str::to_owned),
             },
         }])
     }
 
+    /// A payment that settles this order, or the one that did: another is not for it to take.
+    fn pay(&self, pay: &Pay, now: Timestamp) -> Decision {
+        let refused = invalid(&format!(
+            "an order that is {} waits for no other payment",
+            self.phase.status().name()
+        ));
+        let Some(Payment::External {
+            until,
+            attempt,
+            imp_uid,
+            ..
+        }) = &self.wish.payment
+        else {
+            return refused;
+        };
+        match imp_uid {
+            Some(named) if *named == pay.imp_uid => Ok(vec![]),
+            None if self.phase == Phase::Pending && now < *until => Ok(vec![Change {
+                order_id: self.id,
+                attempt: *attempt,
+                what: What::PaymentNamed {
+                    imp_uid: pay.imp_uid.clone(),
+                    price: pay.price,
+                    deadline_at: later(now, pay.deadline_ms).max(*until),
+                },
+            }]),
+            _ => refused,
+        }
+    }
+
     fn expire(&self, now: Timestamp) -> Vec<Change> {
-        if self.phase != Phase::Pending || now < self.deadline_at {
+        if self.phase != Phase::Pending || now < self.due_at() {
             return vec![];
+        }
+        if let (true, Some(unpaid)) = (self.waits(), self.unpaid()) {
+            return vec![unpaid, self.fail(Refusal::PaymentExpired, now)];
         }
         let first = self.failure.as_ref().map(|f| f.refusal.clone());
         vec![self.fail(first.unwrap_or(Refusal::DependencyFailed), now)]
     }
 
+    fn unpaid(&self) -> Option<Change> {
+        Some(Change {
+            order_id: self.id,
+            attempt: self.last_attempt(),
+            what: What::Unpaid {
+                amount: self.amounts().amount_due?,
+                buyer_id: self.buyer_id.clone(),
+            },
+        })
+    }
+
     /// The end of a pending order's saga, once it has come to one.
     pub(super) fn conclude(&self, now: Timestamp) -> Option<Change> {
         match plan::next(self) {
-            Next::Ask(_) | Next::Hear => None,
+            Next::Ask(_) | Next::Hear | Next::Wait => None,
             Next::Fail(why) => {
                 let refused = self.failure.as_ref().map(|f| f.refusal.clone());
                 let why = why.or(refused).unwrap_or(Refusal::DependencyFailed);
@@ -191,6 +249,16 @@ impl State {
             attempt: self.attempt,
             what,
         }
+    }
+}
+
+fn wish(place: &Place, now: Timestamp) -> Wish {
+    let until = later(now, place.payment_deadline_ms);
+    let payment = place.payment.as_ref();
+    Wish {
+        points: place.points.filter(|points| *points > Money::ZERO),
+        coupon_id: place.coupon_id,
+        payment: payment.map(|by| Payment::new(by, 1, until)),
     }
 }
 

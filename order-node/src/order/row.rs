@@ -1,7 +1,7 @@
 //! An order as a row of the table `orders` and its lines as rows of `order_line`.
 
 use messages::{
-    EntityId, Money, Quantity,
+    CouponId, EntityId, Money, Quantity,
     order::{Status, Step},
 };
 use node::table::{self, Column, Lines, Reader, Row, RowError, Table, TouchedLines, Value};
@@ -12,6 +12,7 @@ use super::{
     part::Part,
     state::{Failure, Line, State},
     transition::{Hold, Phase},
+    wish::Wish,
 };
 
 /// The tables, as `migrations/order` makes them.
@@ -25,6 +26,9 @@ pub(super) const TABLE: Table = Table {
         Column::text("fail_detail"),
         Column::boolean("cancelling"),
         Column::integer("attempt"),
+        Column::integer("points"),
+        Column::text("coupon_id"),
+        Column::text("payment"),
         Column::integer("subtotal"),
         Column::integer("discount"),
         Column::integer("points_used"),
@@ -76,6 +80,9 @@ fn values(state: &State) -> Vec<Value> {
         state.failure.as_ref().map(json).into(),
         (state.phase == Phase::Cancelling).into(),
         i64::from(state.attempt).into(),
+        money(state.wish.points),
+        state.wish.coupon_id.map(|id| id.to_string()).into(),
+        state.wish.payment.as_ref().map(json).into(),
         money(amounts.subtotal),
         money(amounts.discount),
         money(amounts.points_used),
@@ -130,23 +137,25 @@ pub(super) fn read(id: &EntityId, row: Row) -> Result<Order, RowError> {
     let phase =
         Phase::of(status, values.boolean()?).ok_or_else(|| unreadable("status and cancelling"))?;
     let attempt = u32::try_from(values.integer()?).map_err(|_| unreadable("attempt"))?;
-    // The amounts, which follow from the lines and the parts.
-    for _ in 0..4 {
-        values.integer_or_null()?;
-    }
+    let wish = Wish {
+        points: money(&mut values)?,
+        coupon_id: coupon(values.text_or_null()?)?,
+        payment: from_json(values.text_or_null()?)?,
+    };
+    // The subtotal and the amount due follow from the others.
+    values.integer_or_null()?;
+    let discount = money(&mut values)?.filter(|_| wish.coupon_id.is_some());
+    // Points that are not asked for are none.
+    let points_used = money(&mut values)?.filter(|points| *points > Money::ZERO);
+    values.integer_or_null()?;
     let mut others: Vec<Part> = from_json(values.text_or_null()?)?.unwrap_or_default();
     let mut lines = Vec::with_capacity(row.lines.len());
     let mut parts = Vec::with_capacity(row.lines.len() + others.len());
     for row in row.lines {
         let (line, hold) = read_line(row.values)?;
-        let part = Part {
-            step: Step::Stock,
-            entity: line.product_id.entity(),
-            attempt,
-            amount: i64::from(line.quantity.get()),
-            hold,
-            late: false,
-        };
+        let (entity, pieces) = (line.product_id.entity(), line.quantity.get());
+        let mut part = Part::new(Step::Stock, entity, attempt, pieces.into());
+        part.hold = hold;
         let said = others
             .iter()
             .position(|other| other.is(part.step, &part.entity, attempt));
@@ -161,7 +170,10 @@ pub(super) fn read(id: &EntityId, row: Row) -> Result<Order, RowError> {
         phase,
         failure,
         attempt,
+        wish,
         lines,
+        points_used,
+        discount,
         parts,
         traceparent: values.text_or_null()?,
         deadline_at: values.parsed()?,
@@ -196,6 +208,11 @@ fn money(values: &mut Reader) -> Result<Option<Money>, RowError> {
     amount
         .map(|amount| Money::new(amount).ok_or_else(|| RowError(format!("amount {amount}"))))
         .transpose()
+}
+
+fn coupon(id: Option<String>) -> Result<Option<CouponId>, RowError> {
+    let read = |id: String| id.parse().map_err(|_| RowError(format!("coupon {id}")));
+    id.map(read).transpose()
 }
 
 fn json(value: &impl Serialize) -> String {

@@ -6,7 +6,12 @@ use messages::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{part::Part, transition::Phase};
+use super::{
+    part::Part,
+    transition::Phase,
+    wish::{Payment, Wish},
+};
+use crate::plan::{self, Next};
 
 /// An order that was placed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,11 +20,17 @@ pub(crate) struct State {
     pub(crate) code: String,
     pub(crate) buyer_id: UserId,
     pub(crate) phase: Phase,
-    /// Why it fails or failed; while it is pending, the refusal of the first part so far.
+    /// Why it fails or failed; while it is pending, the refusal of the first part so far; once it
+    /// is confirmed, why it could not be cancelled.
     pub(crate) failure: Option<Failure>,
     /// Counts from 1; a retry is the next.
     pub(crate) attempt: u32,
+    pub(crate) wish: Wish,
     pub(crate) lines: Vec<Line>,
+    /// How much is paid by points, once they are held in the present attempt.
+    pub(crate) points_used: Option<Money>,
+    /// What the coupon takes off, likewise.
+    pub(crate) discount: Option<Money>,
     /// What it asked for, attempt by attempt and step by step.
     pub(crate) parts: Vec<Part>,
     pub(crate) traceparent: Option<String>,
@@ -90,9 +101,11 @@ impl State {
     fn reason(&self) -> Option<&Refusal> {
         let failure = self.failure.as_ref().map(|failure| &failure.refusal);
         match self.phase {
-            Phase::Failed => failure,
+            Phase::Failed | Phase::Confirmed => failure,
+            // What the gateway did not know may be named again.
+            Phase::Pending if self.waits() => failure,
             // Another line may still say no, and the first line's word counts.
-            Phase::Pending | Phase::Confirmed | Phase::Cancelling | Phase::Cancelled => None,
+            Phase::Pending | Phase::Cancelling | Phase::Cancelled => None,
         }
     }
 
@@ -102,11 +115,44 @@ impl State {
         let Some(subtotal) = self.subtotal() else {
             return Amounts::default();
         };
+        let points_used = match self.wish.points.map(|points| points.min(subtotal)) {
+            None | Some(Money::ZERO) => Some(Money::ZERO),
+            Some(_) => self.points_used,
+        };
+        let discount = match self.wish.coupon_id {
+            None => Some(Money::ZERO),
+            Some(_) => self.discount,
+        };
+        let left = points_used.and_then(|points| subtotal.minus(points));
         Amounts {
             subtotal: Some(subtotal),
-            points_used: Some(Money::ZERO),
-            discount: Some(Money::ZERO),
-            amount_due: Some(subtotal),
+            points_used,
+            discount,
+            amount_due: left.and_then(|left| left.minus(discount?)),
+        }
+    }
+
+    /// Whether everything else is held, and it waits for a payment that is made outside.
+    pub(crate) fn waits(&self) -> bool {
+        matches!(
+            self.wish.payment,
+            Some(Payment::External { imp_uid: None, .. })
+        ) && matches!(plan::next(self), Next::Wait)
+    }
+
+    /// When a pending order is given up.
+    pub(crate) fn due_at(&self) -> Timestamp {
+        match &self.wish.payment {
+            Some(Payment::External { until, .. }) if self.waits() => *until,
+            _ => self.deadline_at,
+        }
+    }
+
+    /// The last attempt whose number stands in a request id.
+    pub(crate) fn last_attempt(&self) -> u32 {
+        match self.wish.payment {
+            Some(Payment::External { attempt, .. }) => attempt.max(self.attempt),
+            _ => self.attempt,
         }
     }
 

@@ -11,7 +11,8 @@ pub(crate) enum Phase {
     Pending,
     /// Everything is held.
     Confirmed,
-    /// It was confirmed, and is being undone: from here it only goes forward.
+    /// It was confirmed, and is being undone. What may refuse comes first; behind that it only
+    /// goes forward.
     Cancelling,
     /// It was refused or given up; what was taken is given back or on its way.
     Failed,
@@ -28,6 +29,8 @@ pub(crate) enum Move {
     Fail,
     /// The customer cancels.
     Cancel,
+    /// What comes first in a cancel is not given back.
+    Keep,
     /// Everything is given back.
     Undone,
     /// The customer tries again.
@@ -38,15 +41,23 @@ impl Phase {
     /// Where a move leads from here; `None` where it is not legal.
     pub(crate) const fn after(self, step: Move) -> Option<Self> {
         match (self, step) {
-            (Self::Pending, Move::Confirm) => Some(Self::Confirmed),
+            (Self::Pending, Move::Confirm) | (Self::Cancelling, Move::Keep) => {
+                Some(Self::Confirmed)
+            }
             (Self::Pending, Move::Fail) => Some(Self::Failed),
             (Self::Confirmed, Move::Cancel) => Some(Self::Cancelling),
             (Self::Cancelling, Move::Undone) => Some(Self::Cancelled),
             (Self::Failed, Move::Retry) => Some(Self::Pending),
-            (Self::Pending, Move::Cancel | Move::Undone | Move::Retry)
-            | (Self::Confirmed, Move::Confirm | Move::Fail | Move::Undone | Move::Retry)
+            (Self::Pending, Move::Cancel | Move::Keep | Move::Undone | Move::Retry)
+            | (
+                Self::Confirmed,
+                Move::Confirm | Move::Fail | Move::Keep | Move::Undone | Move::Retry,
+            )
             | (Self::Cancelling, Move::Confirm | Move::Fail | Move::Cancel | Move::Retry)
-            | (Self::Failed, Move::Confirm | Move::Fail | Move::Cancel | Move::Undone)
+            | (
+                Self::Failed,
+                Move::Confirm | Move::Fail | Move::Cancel | Move::Keep | Move::Undone,
+            )
             | (Self::Cancelled, _) => None,
         }
     }
@@ -88,6 +99,8 @@ pub(crate) enum Hold {
     Releasing,
     /// It is given back, or can never be taken any more.
     Released,
+    /// It is taken, and whoever has it would not give it back.
+    Kept,
 }
 
 /// What moves a hold.
@@ -104,6 +117,8 @@ pub(crate) enum Heard {
     Unwanted,
     /// The release was answered.
     GivenBack,
+    /// The release was refused, by one who may.
+    Kept,
 }
 
 impl Hold {
@@ -114,14 +129,23 @@ impl Hold {
             (Self::Asked, Heard::Refused { resent: false }) => Some(Self::Refused),
             // A copy may be accepted after a restock, and its answer lost: only a release ends it.
             (Self::Asked, Heard::Refused { resent: true })
-            | (Self::Asked | Self::Held, Heard::Unwanted)
+            | (Self::Asked | Self::Held | Self::Kept, Heard::Unwanted)
             // A refusal was followed by the acceptance of a copy that nobody wants any more.
             | (Self::Refused, Heard::Accepted) => Some(Self::Releasing),
-            (Self::Releasing, Heard::GivenBack) => Some(Self::Released),
-            (Self::Asked, Heard::GivenBack)
-            | (Self::Held, Heard::Accepted | Heard::Refused { .. } | Heard::GivenBack)
-            | (Self::Refused, Heard::Refused { .. } | Heard::Unwanted | Heard::GivenBack)
+            // What was refused once may be done by a copy of the same request.
+            (Self::Releasing | Self::Kept, Heard::GivenBack) => Some(Self::Released),
+            (Self::Releasing, Heard::Kept) => Some(Self::Kept),
+            (Self::Asked, Heard::GivenBack | Heard::Kept)
+            | (
+                Self::Held,
+                Heard::Accepted | Heard::Refused { .. } | Heard::GivenBack | Heard::Kept,
+            )
+            | (
+                Self::Refused,
+                Heard::Refused { .. } | Heard::Unwanted | Heard::GivenBack | Heard::Kept,
+            )
             | (Self::Releasing, Heard::Accepted | Heard::Refused { .. } | Heard::Unwanted)
+            | (Self::Kept, Heard::Accepted | Heard::Refused { .. } | Heard::Kept)
             | (Self::Released, _) => None,
         }
     }
@@ -134,6 +158,7 @@ impl Hold {
             Self::Refused => "refused",
             Self::Releasing => "releasing",
             Self::Released => "released",
+            Self::Kept => "kept",
         }
     }
 
@@ -145,6 +170,7 @@ impl Hold {
             Self::Refused,
             Self::Releasing,
             Self::Released,
+            Self::Kept,
         ]
         .into_iter()
         .find(|hold| hold.name() == name)

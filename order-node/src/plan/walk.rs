@@ -8,7 +8,7 @@ use messages::{
 };
 use node::entity::Outgoing;
 
-use super::{PLAN, Said, Undo, Want, Wants, row};
+use super::{PLAN, Said, Want, Wants, row};
 use crate::order::{Hold, Part, State};
 
 /// Where the saga of a pending order goes on.
@@ -17,6 +17,8 @@ pub(crate) enum Next {
     Ask(Vec<Part>),
     /// It waits for answers.
     Hear,
+    /// It waits for its customer.
+    Wait,
     /// It has ended: everything is held.
     Confirm,
     /// It has ended: for this, or, where nothing is said, for what was refused.
@@ -31,13 +33,15 @@ pub(crate) fn next(order: &State) -> Next {
     for row in &PLAN {
         let wants = match (row.wants)(order) {
             Ok(Wants::Parts(wants)) => wants,
+            Ok(Wants::Later) => return Next::Wait,
             Err(refusal) => return Next::Fail(Some(refusal)),
         };
         let mut missing = Vec::new();
         for want in wants {
-            match order.part(row.step, &want.entity, want.attempt) {
+            let part = order.part(row.step, &want.entity, want.attempt);
+            match part.map(|part| part.hold) {
                 None => missing.push(asked(row.step, want)),
-                Some(part) if part.hold == Hold::Held => {}
+                Some(Hold::Held) => {}
                 Some(_) => return Next::Fail(None),
             }
         }
@@ -58,14 +62,11 @@ pub(crate) fn owes(order: &State) -> Vec<Outgoing> {
                 RequestId::reserve(order.id, part.attempt),
                 (row.take)(order, part),
             ),
-            Hold::Releasing => {
-                let Undo::Always(undo) = row.undo;
-                (
-                    RequestId::release(order.id, part.attempt),
-                    undo(order, part),
-                )
-            }
-            Hold::Held | Hold::Refused | Hold::Released => return None,
+            Hold::Releasing => (
+                RequestId::release(order.id, part.attempt),
+                row.undo.command()(order, part),
+            ),
+            Hold::Held | Hold::Refused | Hold::Released | Hold::Kept => return None,
         };
         Some(Outgoing {
             request_id,
@@ -85,12 +86,5 @@ pub(crate) fn heard(command: &Command) -> Option<(Step, Said)> {
 }
 
 fn asked(step: Step, want: Want) -> Part {
-    Part {
-        step,
-        entity: want.entity,
-        attempt: want.attempt,
-        amount: want.amount,
-        hold: Hold::Asked,
-        late: false,
-    }
+    Part::new(step, want.entity, want.attempt, want.amount)
 }

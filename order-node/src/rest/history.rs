@@ -37,7 +37,7 @@ pub(super) struct HistoryPage {
 #[serde(rename_all = "camelCase")]
 #[schema(as = OrderStep)]
 struct Entry {
-    /// What was asked: `place`, `reserve`, `release`, `confirm`, `fail`, `cancel` or `retry`.
+    /// What was asked: `place`, `reserve`, `release`, `pay`, `confirm`, `fail`, `cancel` or `retry`.
     step: &'static str,
     /// What it was asked for, where another was asked: `stock`, `points`, `coupon` or `payment`.
     takes: Option<&'static str>,
@@ -48,8 +48,8 @@ struct Entry {
     request_id: String,
     /// The attempt that it belongs to, counted from 1.
     attempt: u32,
-    /// The answer: `DONE`, `REFUSED`, `ACCEPTED_LATE` (and given back), `REQUESTED`, or the status
-    /// that the order took.
+    /// The answer: `DONE`, `REFUSED`, `ACCEPTED_LATE` (and given back), `REQUESTED`, `EXPIRED`, or
+    /// the status that the order took.
     outcome: &'static str,
     /// What belongs to the answer.
     #[schema(value_type = Option<Object>)]
@@ -190,6 +190,20 @@ impl Told {
                 None => asked("release", "DONE", step, entity, None),
                 Some(refusal) => asked("release", "REFUSED", step, entity, Some(why(&refusal))),
             },
+            What::Kept {
+                step,
+                entity,
+                refusal,
+                ..
+            } => asked("release", "REFUSED", step, entity, Some(why(&refusal))),
+            What::PaymentNamed { imp_uid, price, .. } => Self {
+                detail: Some(json!({"impUid": imp_uid, "price": price})),
+                ..own("pay", "REQUESTED")
+            },
+            What::Unpaid { amount, .. } => Self {
+                detail: Some(json!({"amountDue": amount})),
+                ..own("pay", "EXPIRED")
+            },
             What::Confirmed { .. } => own("confirm", "CONFIRMED"),
             What::Failed { refusal, .. } => Self {
                 detail: Some(why(&refusal)),
@@ -216,6 +230,8 @@ fn what_came(amount: i64, brought: Brought) -> serde_json::Value {
         Brought::Priced { name, unit_price } => {
             json!({"quantity": amount, "name": name, "unitPrice": unit_price})
         }
+        Brought::Discount { discount } => json!({"discount": discount}),
+        Brought::Nothing => json!({"amount": amount}),
     }
 }
 

@@ -30,9 +30,8 @@ fn an_order_without_lines_with_too_many_or_with_a_product_twice_is_refused() {
         quantity: pieces(1),
     };
     let twice = messages::order::Place {
-        buyer_id: "u-001".parse().expect("a name"),
         items: vec![item.clone(), item],
-        deadline_ms: DEADLINE_MS,
+        ..lines(&[])
     };
     assert_eq!(Saga::new().wish("x", &Command::Place(twice)), refused);
 }
