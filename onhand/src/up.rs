@@ -38,6 +38,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     products: product_node::settings::Settings,
     #[command(flatten)]
+    points: point_node::settings::Settings,
+    #[command(flatten)]
     common: Common,
 }
 
@@ -73,6 +75,7 @@ async fn serve(args: &Args, url: &str, metrics: telemetry::PrometheusHandle) -> 
         .await?;
     let host = common.host(bus);
     let products = product_node::settings::service(host.clone(), common, &args.products)?;
+    let points = point_node::settings::service(host.clone(), common, &args.points)?;
     let orders = order_node::settings::service(host, common, &args.orders)?;
     let process = Process {
         name: "onhand",
@@ -84,6 +87,7 @@ async fn serve(args: &Args, url: &str, metrics: telemetry::PrometheusHandle) -> 
     };
     let parts = vec![
         process.part(&products, product_node::rest::router(products.clone())),
+        process.part(&points, point_node::rest::router(points.clone())),
         process.part(
             &orders,
             order_node::rest::router(orders.clone(), &args.orders),

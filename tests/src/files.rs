@@ -84,6 +84,7 @@ fn is_ours(name: &str) -> bool {
         "postgres",
         "onhand",
         "product-node",
+        "point-node",
         "order-node",
     ];
     ours.contains(&name)

@@ -39,6 +39,11 @@ impl Node {
         Self::new(world, "product-node")
     }
 
+    /// The point-node alone.
+    pub fn point(world: &World) -> Self {
+        Self::new(world, "point-node")
+    }
+
     fn new(world: &World, program: &'static str) -> Self {
         Self {
             world: world.clone(),

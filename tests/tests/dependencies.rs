@@ -20,7 +20,7 @@ const IO: [&str; 8] = [
     "ractor",
     "rustix",
 ];
-const SERVICES: [&str; 2] = ["order-node", "product-node"];
+const SERVICES: [&str; 3] = ["order-node", "product-node", "point-node"];
 const ABOVE: [&str; 2] = ["onhand", "onhand-tests"];
 
 #[test]

@@ -16,5 +16,6 @@ mod idempotency;
 mod on_the_broker;
 mod operations;
 mod permissions;
+mod points;
 mod selling_out;
 mod takeover;
