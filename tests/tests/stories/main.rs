@@ -17,5 +17,6 @@ mod on_the_broker;
 mod operations;
 mod permissions;
 mod points;
+mod points_on_the_broker;
 mod selling_out;
 mod takeover;
