@@ -131,6 +131,10 @@ impl Books {
         self.change("product.db", sql).await;
     }
 
+    pub(super) async fn point(&self, sql: &str) {
+        self.change("point.db", sql).await;
+    }
+
     pub(super) async fn coupon(&self, sql: &str) {
         self.change("coupon.db", sql).await;
     }
@@ -167,6 +171,7 @@ impl Books {
         Databases {
             product: file("product.db"),
             order: file("order.db"),
+            point: super::there(self.file("point.db")),
             coupon: super::there(self.file("coupon.db")),
         }
     }

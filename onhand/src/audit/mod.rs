@@ -1,12 +1,14 @@
 //! `onhand audit`: reads the services' databases and says whether the books agree.
 //!
-//! What a product's ledger must say of its stock: `stock`; a campaign's of its coupons: `coupon`.
-//! What an order's state demands of the products: `order`; of the other participants: `taken`. How the two databases are read side by side: `merge`, and once more where a
-//! difference may only be in flight: `again`. Invariant: participants are read first and orders
+//! What a product's ledger must say of its stock, and a wallet's of its points: `account`; a
+//! campaign's of its coupons: `coupon`. What an order's state demands of the products: `order`; of
+//! the other participants: `taken`. How two databases are read side by side: `merge`, and once more
+//! where a difference may only be in flight: `again`. Invariant: participants are read first and orders
 //! last, each in one read transaction, so that an effect without its order is never a race.
 //! Memory: ordered scans, one product or order at a time, plus what is listed; sorting is the
 //! databases' own, on disk. A long read transaction keeps SQLite's log from being cut meanwhile.
 
+mod account;
 mod again;
 #[cfg(test)]
 mod books;
@@ -16,10 +18,11 @@ mod coupon_tests;
 mod ledger;
 mod merge;
 mod order;
+#[cfg(test)]
+mod point_tests;
 mod progress;
 mod report;
 mod snapshot;
-mod stock;
 mod taken;
 #[cfg(test)]
 mod tampering;
@@ -51,6 +54,9 @@ pub(crate) struct Args {
     /// The products' database (default: product.db in the data folder)
     #[arg(long, env = "ONHAND_PRODUCT_DATABASE_URL", hide_env_values = true)]
     product_database_url: Option<DatabaseUrl>,
+    /// The points' database (default: point.db in the data folder, where there is one)
+    #[arg(long, env = "ONHAND_POINT_DATABASE_URL", hide_env_values = true)]
+    point_database_url: Option<DatabaseUrl>,
     /// The coupons' database (default: coupon.db in the data folder, where there is one)
     #[arg(long, env = "ONHAND_COUPON_DATABASE_URL", hide_env_values = true)]
     coupon_database_url: Option<DatabaseUrl>,
@@ -70,6 +76,9 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
             .product_database_url
             .unwrap_or_else(|| file("product.db")),
         order: args.order_database_url.unwrap_or_else(|| file("order.db")),
+        point: args
+            .point_database_url
+            .or_else(|| there(args.data.join("point.db"))),
         coupon: args
             .coupon_database_url
             .or_else(|| there(args.data.join("coupon.db"))),
@@ -117,20 +126,31 @@ fn one_line(fault: &anyhow::Error) -> String {
 struct Databases {
     product: DatabaseUrl,
     order: DatabaseUrl,
-    /// None where the service has never run.
+    /// None where the service has never run, as of those below.
+    point: Option<DatabaseUrl>,
     coupon: Option<DatabaseUrl>,
 }
 
 impl Databases {
     /// The participants besides the products.
-    fn participants(&self) -> [Participant<'_>; 1] {
-        [Participant {
+    fn participants(&self) -> [Participant<'_>; 2] {
+        let points = Participant {
+            whose: "points",
+            step: "points",
+            took: "used",
+            gave_back: "refunded",
+            told_as: Some("points_used"),
+            database: self.point.as_ref(),
+        };
+        let coupons = Participant {
             whose: "coupons",
             step: "coupon",
             took: "used",
             gave_back: "restored",
+            told_as: None,
             database: self.coupon.as_ref(),
-        }]
+        };
+        [points, coupons]
     }
 
     /// One moment of each: of the products first.
@@ -167,13 +187,21 @@ async fn audit(databases: &Databases, progress: &Progress) -> Result<Report> {
     let mut report = Report::default();
     ledger::check_numbers("product", &mut product, &mut report, progress).await?;
     ledger::check_numbers("order", &mut order, &mut report, progress).await?;
-    stock::check(&mut product, &mut report, progress).await?;
+    report.checked.products =
+        account::check(account::STOCK, &mut product, &mut report, progress).await?;
     ledger::check_foreign(&mut product, &mut report, progress).await?;
     ledger::check_versions(&mut order, &mut report, progress).await?;
     let suspects = merge::check(&mut product, &mut order, &mut report, progress).await?;
     product.close().await;
     order.close().await;
     again::check(databases, suspects, &mut report, progress).await?;
+    if let Some(url) = &databases.point {
+        let mut points = open("points", url, &["wallet", "ledger"]).await?;
+        ledger::check_numbers("point", &mut points, &mut report, progress).await?;
+        report.checked.wallets =
+            account::check(account::POINTS, &mut points, &mut report, progress).await?;
+        points.close().await;
+    }
     if let Some(url) = &databases.coupon {
         let mut coupons = open("coupons", url, &["coupon", "coupon_issue", "ledger"]).await?;
         ledger::check_numbers("coupon", &mut coupons, &mut report, progress).await?;

@@ -56,6 +56,8 @@ pub(super) struct Checked {
     pub(super) order_ledger_rows: u64,
     /// Ledger rows of the other participants, by service.
     pub(super) other_ledger_rows: BTreeMap<String, u64>,
+    /// Users who ever had points.
+    pub(super) wallets: u64,
     pub(super) campaigns: u64,
     /// Coupons that were issued.
     pub(super) coupons: u64,
@@ -117,6 +119,7 @@ impl fmt::Display for Report {
             let count = checked.effects_by_origin.get(origin).copied();
             rows.push((name.to_owned(), count.unwrap_or(0)));
         }
+        rows.push(("wallets".to_owned(), checked.wallets));
         rows.push(("campaigns".to_owned(), checked.campaigns));
         rows.push(("their coupons".to_owned(), checked.coupons));
         for (service, count) in &checked.other_ledger_rows {

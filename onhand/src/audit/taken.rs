@@ -2,7 +2,10 @@
 //! say they hold: used exactly once, or given back exactly once.
 //!
 //! One scan of each database in the order of the order's id, the participant's first and the
-//! orders' last; what looks off is looked at again, since it may have been in flight.
+//! orders' last; what looks off is looked at again, since it may have been in flight. What is off:
+//! `judge`.
+
+mod judge;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,11 +15,11 @@ use node::store::DatabaseUrl;
 use node::table::{Kind, Reader, RowError};
 
 use super::merge::{Groups, earlier, take};
-use super::order::parts;
 use super::progress::Progress;
 use super::report::{Finding, Report};
 use super::snapshot::Snapshot;
 use super::{Databases, open};
+use judge::judge;
 
 /// How often what looks off is looked at before it is reported.
 const LOOKS_MAX: u32 = 3;
@@ -33,6 +36,8 @@ pub(super) struct Participant<'a> {
     pub(super) took: &'static str,
     /// And one that gave back: `restored`.
     pub(super) gave_back: &'static str,
+    /// The column of an order that says how much it took in all, where there is one: `points_used`.
+    pub(super) told_as: Option<&'static str>,
     /// Its database; none where the service has never run.
     pub(super) database: Option<&'a DatabaseUrl>,
 }
@@ -42,17 +47,27 @@ struct Effect {
     entity: String,
     request_id: String,
     kind: String,
+    /// By how much the balance changed, where there is one.
+    amount: Option<i64>,
 }
 
-const EFFECT: &[Kind] = &[Kind::Text, Kind::Text, Kind::Text, Kind::Text];
-const EFFECT_SQL: &str = "SELECT substr(request_id, 5, 36), entity, request_id, kind FROM ledger \
-     WHERE origin = 'saga' ORDER BY substr(request_id, 5, 36)";
+const EFFECT: &[Kind] = &[
+    Kind::Text,
+    Kind::Text,
+    Kind::Text,
+    Kind::Text,
+    Kind::Integer,
+];
+const EFFECT_SQL: &str = "SELECT substr(request_id, 5, 36), entity, request_id, kind, amount \
+     FROM ledger WHERE origin = 'saga' ORDER BY substr(request_id, 5, 36)";
 
 /// An order, and what it says of its parts.
 struct Order {
     status: String,
     in_flight: bool,
     attempt: i64,
+    /// How much it says that it took in all.
+    told: Option<i64>,
     parts: Vec<Part>,
 }
 
@@ -66,6 +81,8 @@ struct Part {
     #[serde(default)]
     attempt: i64,
     #[serde(default)]
+    amount: i64,
+    #[serde(default)]
     hold: String,
 }
 
@@ -75,10 +92,9 @@ const ORDER: &[Kind] = &[
     Kind::Boolean,
     Kind::Boolean,
     Kind::Integer,
+    Kind::Integer,
     Kind::Text,
 ];
-const ORDER_SQL: &str =
-    "SELECT id, status, owing, cancelling, attempt, parts FROM orders ORDER BY id";
 
 /// Checks what orders took of this participant; what looks off is told once it stays so.
 pub(super) async fn check(
@@ -122,7 +138,11 @@ async fn scan(
             let sql = format!("{EFFECT_SQL}{}", snapshot.by_bytes());
             Groups::new(snapshot.rows(sql, &[], EFFECT), effect_of)
         });
-        let sql = format!("{ORDER_SQL}{}", orders.by_bytes());
+        let told = participant.told_as.unwrap_or("CAST(NULL AS BIGINT)");
+        let sql = format!(
+            "SELECT id, status, owing, cancelling, attempt, {told}, parts FROM orders ORDER BY id{}",
+            orders.by_bytes()
+        );
         let mut orders = Groups::new(orders.rows(sql, &[], ORDER), order_of);
         let mut effect = match &mut effects {
             Some(effects) => effects.next(progress).await?,
@@ -153,85 +173,6 @@ async fn scan(
     Ok(findings)
 }
 
-/// What was done to one entity in one attempt.
-#[derive(Clone, Copy, Default)]
-struct Deed {
-    taken: bool,
-    back: bool,
-}
-
-/// Everything that is off with an order's parts of this step.
-fn judge(
-    participant: &Participant<'_>,
-    id: &str,
-    order: Option<&Order>,
-    effects: &[Effect],
-) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut find = |what: String, expected: &str, found: &str| {
-        findings.push(Finding::new(
-            format_args!("order {id}"),
-            what,
-            expected,
-            found,
-        ));
-    };
-    let mut deeds: BTreeMap<(&str, i64), Deed> = BTreeMap::new();
-    for effect in effects {
-        let Some((_, attempt)) = parts(&effect.request_id, id) else {
-            let what = format!("{} on {}", effect.request_id, effect.entity);
-            find(what, "a request id of this order", &effect.kind);
-            continue;
-        };
-        let deed = deeds.entry((&effect.entity, attempt)).or_default();
-        deed.taken |= effect.kind == participant.took;
-        deed.back |= effect.kind == participant.gave_back;
-    }
-    let held = |(entity, attempt): &(&str, i64)| {
-        order.is_some_and(|order| {
-            order.status == "CONFIRMED"
-                && *attempt == order.attempt
-                && order.parts.iter().any(|part| {
-                    part.step == participant.step && part.entity == *entity && part.hold == "held"
-                })
-        })
-    };
-    let at_rest = order.is_none_or(|order| !order.in_flight);
-    for (place, deed) in &deeds {
-        let what = format!("{} {} in attempt {}", participant.step, place.0, place.1);
-        match (deed.taken, deed.back) {
-            (false, true) => find(what, "given back once it was taken", "given back alone"),
-            (true, _) if order.is_none() => find(what, "an order that it belongs to", "none"),
-            (true, false) if at_rest && !held(place) => {
-                find(what, "given back", "taken, and not given back");
-            }
-            (true, true) if at_rest && held(place) => {
-                find(what, "kept, as the order holds it", "given back");
-            }
-            _ => {}
-        }
-    }
-    let Some(order) = order.filter(|order| !order.in_flight) else {
-        return findings;
-    };
-    for part in &order.parts {
-        let place = (part.entity.as_str(), part.attempt);
-        if part.step == participant.step
-            && part.hold == "held"
-            && !deeds.get(&place).is_some_and(|deed| deed.taken)
-        {
-            let what = format!("{} {} in attempt {}", part.step, place.0, place.1);
-            findings.push(Finding::new(
-                format_args!("order {id}"),
-                what,
-                "taken, as the order holds it",
-                "not taken",
-            ));
-        }
-    }
-    findings
-}
-
 fn effect_of(mut row: Reader) -> Result<(String, Effect), RowError> {
     Ok((
         row.text()?,
@@ -239,6 +180,7 @@ fn effect_of(mut row: Reader) -> Result<(String, Effect), RowError> {
             entity: row.text()?,
             request_id: row.text()?,
             kind: row.text()?,
+            amount: row.integer_or_null()?,
         },
     ))
 }
@@ -246,12 +188,13 @@ fn effect_of(mut row: Reader) -> Result<(String, Effect), RowError> {
 fn order_of(mut row: Reader) -> Result<(String, Order), RowError> {
     let (id, status) = (row.text()?, row.text()?);
     let (owing, cancelling) = (row.boolean()?, row.boolean()?);
-    let attempt = row.integer()?;
+    let (attempt, told) = (row.integer()?, row.integer_or_null()?);
     let parts = row.text_or_null()?;
     let order = Order {
         in_flight: status == "PENDING" || owing || cancelling,
         status,
         attempt,
+        told,
         parts: parts
             .map(|json| serde_json::from_str(&json))
             .transpose()
