@@ -82,6 +82,10 @@ def test_its_commands_and_variables_take_an_order_without_docker(processes, fold
     assert (status, order["status"]) == (201, "CONFIRMED"), order
     assert call("GET", f"{at['/orders']}/orders/{order['id']}") == (200, order)
     assert call("GET", f"{at['/products']}/products/{product}")[1]["stock"] == 2
+    points = f"{at['/users/*/points']}/users/u-001/points"
+    charged = call("POST", f"{points}/charge", {"amount": 500}, Idempotency_Key="gift")
+    assert charged == (200, {"userId": "u-001", "balance": 500})
+    assert call("GET", points) == charged
 
 
 def start_nats(processes, folder, service):
