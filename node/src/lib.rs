@@ -4,6 +4,7 @@ pub mod bus;
 pub mod config;
 pub mod edge;
 pub mod entity;
+pub mod events;
 pub mod host;
 pub mod outside;
 pub mod process;

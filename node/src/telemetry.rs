@@ -34,6 +34,9 @@ pub mod names {
     pub const ENTITIES: &str = "onhand_entities";
     /// Events committed, by `kind`.
     pub const EVENTS: &str = "onhand_events_total";
+    /// Events that a reader of them took in, by `reader` and `outcome`: `new`, `repeat`,
+    /// `unreadable`, or `refused` by its database.
+    pub const EVENTS_TAKEN: &str = "onhand_events_taken_total";
     /// Envelopes let go because too many wait for their subject.
     pub const LANE_FULL: &str = "onhand_lane_full_total";
     /// HTTP requests answered, by `status`.
@@ -115,6 +118,10 @@ fn describe() {
     describe_counter!(
         names::EVENTS,
         "events committed, by kind: orders by result are order.confirmed, order.failed, order.cancelled"
+    );
+    describe_counter!(
+        names::EVENTS_TAKEN,
+        "events that a reader took in: new, repeat, unreadable, or refused by its database"
     );
     describe_gauge!(names::ENTITIES, "entities in memory");
     describe_counter!(

@@ -24,7 +24,8 @@ pub struct Limits {
     #[arg(long, env = "ONHAND_BUSY_MAX", default_value_t = 16_384)]
     pub busy_max: usize,
     /// How many events may be on their way to the broker at once
-    #[arg(long, env = "ONHAND_EVENTS_IN_FLIGHT_MAX", default_value_t = 1024)]
+    // No more than what a reader of events allows one to come late by.
+    #[arg(long, env = "ONHAND_EVENTS_IN_FLIGHT_MAX", default_value_t = 1024, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=crate::events::WINDOW.cast_unsigned()))]
     pub events_in_flight_max: usize,
     /// How many entities are kept in memory; idle ones beyond it are put away
     #[arg(long, env = "ONHAND_ENTITIES_MAX", default_value_t = 200_000)]

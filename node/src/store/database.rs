@@ -94,6 +94,72 @@ pub enum Readers {
     Postgres(PgPool),
 }
 
+impl Readers {
+    /// Names a pool; nothing is opened until it is used.
+    pub(super) fn open(url: &DatabaseUrl, name: &str) -> Result<Self, StoreFault> {
+        Ok(match url {
+            DatabaseUrl::Sqlite(path) => Self::Sqlite(
+                SqlitePoolOptions::new()
+                    .max_connections(READERS_MAX)
+                    .acquire_timeout(CONNECT_WAIT)
+                    .connect_lazy_with(sqlite_options(path).read_only(true)),
+            ),
+            DatabaseUrl::Postgres(url) => Self::Postgres(
+                PgPoolOptions::new()
+                    .max_connections(READERS_MAX)
+                    .acquire_timeout(CONNECT_WAIT)
+                    .connect_lazy_with(postgres_options(url, name)?),
+            ),
+        })
+    }
+
+    /// Reads what a `SELECT` finds. Parameters are `$1`, `$2`…, which both databases understand.
+    pub(super) async fn query(
+        &self,
+        sql: String,
+        parameters: &[Value],
+        wanted: &[Kind],
+    ) -> Result<Vec<Vec<Value>>, StoreFault> {
+        let wanted: Vec<Column> = wanted
+            .iter()
+            .map(|kind| Column {
+                name: "",
+                kind: *kind,
+            })
+            .collect();
+        let sql = sqlx::AssertSqlSafe(sql);
+        let result = match self {
+            Self::Sqlite(pool) => {
+                let query = parameters
+                    .iter()
+                    .fold(sqlx::query(sql), |query, value| match value {
+                        Value::Text(text) => query.bind(text.clone()),
+                        Value::Integer(integer) => query.bind(*integer),
+                        Value::Boolean(truth) => query.bind(*truth),
+                    });
+                let rows = query.fetch_all(pool).await.map_err(fault)?;
+                rows.iter()
+                    .map(|row| connection::values(row, &wanted))
+                    .collect::<Result<Vec<_>, _>>()
+            }
+            Self::Postgres(pool) => {
+                let query = parameters
+                    .iter()
+                    .fold(sqlx::query(sql), |query, value| match value {
+                        Value::Text(text) => query.bind(text.clone()),
+                        Value::Integer(integer) => query.bind(*integer),
+                        Value::Boolean(truth) => query.bind(*truth),
+                    });
+                let rows = query.fetch_all(pool).await.map_err(fault)?;
+                rows.iter()
+                    .map(|row| connection::values(row, &wanted))
+                    .collect::<Result<Vec<_>, _>>()
+            }
+        };
+        result.map_err(fault)
+    }
+}
+
 /// A service's database.
 #[derive(Clone, Debug)]
 pub struct Database {
@@ -114,20 +180,7 @@ impl Database {
         migrations: Migrations,
         partitions: u16,
     ) -> Result<Self, StoreFault> {
-        let readers = match &url {
-            DatabaseUrl::Sqlite(path) => Readers::Sqlite(
-                SqlitePoolOptions::new()
-                    .max_connections(READERS_MAX)
-                    .acquire_timeout(CONNECT_WAIT)
-                    .connect_lazy_with(sqlite_options(path).read_only(true)),
-            ),
-            DatabaseUrl::Postgres(url) => Readers::Postgres(
-                PgPoolOptions::new()
-                    .max_connections(READERS_MAX)
-                    .acquire_timeout(CONNECT_WAIT)
-                    .connect_lazy_with(postgres_options(url, service)?),
-            ),
-        };
+        let readers = Readers::open(&url, service.name())?;
         Ok(Self {
             service,
             table,
@@ -150,43 +203,7 @@ impl Database {
         parameters: &[Value],
         wanted: &[Kind],
     ) -> Result<Vec<Vec<Value>>, StoreFault> {
-        let wanted: Vec<Column> = wanted
-            .iter()
-            .map(|kind| Column {
-                name: "",
-                kind: *kind,
-            })
-            .collect();
-        let sql = sqlx::AssertSqlSafe(sql);
-        let result = match &self.readers {
-            Readers::Sqlite(pool) => {
-                let query = parameters
-                    .iter()
-                    .fold(sqlx::query(sql), |query, value| match value {
-                        Value::Text(text) => query.bind(text.clone()),
-                        Value::Integer(integer) => query.bind(*integer),
-                        Value::Boolean(truth) => query.bind(*truth),
-                    });
-                let rows = query.fetch_all(pool).await.map_err(fault)?;
-                rows.iter()
-                    .map(|row| connection::values(row, &wanted))
-                    .collect::<Result<Vec<_>, _>>()
-            }
-            Readers::Postgres(pool) => {
-                let query = parameters
-                    .iter()
-                    .fold(sqlx::query(sql), |query, value| match value {
-                        Value::Text(text) => query.bind(text.clone()),
-                        Value::Integer(integer) => query.bind(*integer),
-                        Value::Boolean(truth) => query.bind(*truth),
-                    });
-                let rows = query.fetch_all(pool).await.map_err(fault)?;
-                rows.iter()
-                    .map(|row| connection::values(row, &wanted))
-                    .collect::<Result<Vec<_>, _>>()
-            }
-        };
-        result.map_err(fault)
+        self.readers.query(sql, parameters, wanted).await
     }
 
     /// Reads the rows of `table` whose `keys` are given.
@@ -418,13 +435,10 @@ pub(super) fn sqlite_options(path: &std::path::Path) -> SqliteConnectOptions {
 }
 
 /// How PostgreSQL is reached: a peer that is gone is noticed within seconds.
-pub(super) fn postgres_options(
-    url: &str,
-    service: Service,
-) -> Result<PgConnectOptions, StoreFault> {
+pub(super) fn postgres_options(url: &str, name: &str) -> Result<PgConnectOptions, StoreFault> {
     let options: PgConnectOptions = url.parse().map_err(fault)?;
     Ok(options
-        .application_name(&format!("{service}-node/{}", std::process::id()))
+        .application_name(&format!("{name}-node/{}", std::process::id()))
         .statement_cache_capacity(STATEMENTS_MAX)
         .options([
             ("tcp_keepalives_idle", "5"),

@@ -5,6 +5,7 @@
 
 mod connection;
 mod database;
+mod events;
 mod lock;
 mod sql;
 mod writer;
@@ -14,7 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use messages::{Digest, EntityId, Origin, Partition, RequestId, Timestamp};
 
-pub use self::database::{Database, DatabaseUrl, DatabaseUrlError, Migrations, Readers};
+pub use self::{
+    database::{Database, DatabaseUrl, DatabaseUrlError, Migrations, Readers},
+    events::{EventBatch, EventDatabase, EventStanding, EventWriter, SeenRow, Write},
+};
 use crate::table::Row;
 
 /// One effect, as the ledger keeps it.

@@ -22,6 +22,15 @@ use crate::table::{Column, Row, Table, Value};
 /// How long a writer that says nothing keeps its locks in PostgreSQL: a process that is stopped,
 /// or cut off, loses them after this and another takes over.
 const LEASE_MS: u32 = 10_000;
+
+/// How a writer's session is told to end by the server's own clock.
+pub(super) const fn lease() -> [(&'static str, u32); 2] {
+    [
+        ("idle_session_timeout", LEASE_MS),
+        ("idle_in_transaction_session_timeout", LEASE_MS),
+    ]
+}
+
 /// The second key of the lock that every process of a service shares, by which they are counted.
 const MEMBERS: i32 = 1_000_000;
 
@@ -58,10 +67,8 @@ impl SqlWriter {
                 (Connection::Sqlite(connection), Some(lock))
             }
             DatabaseUrl::Postgres(url) => {
-                let options = database::postgres_options(url, database.service)?.options([
-                    ("idle_session_timeout", LEASE_MS),
-                    ("idle_in_transaction_session_timeout", LEASE_MS),
-                ]);
+                let options =
+                    database::postgres_options(url, database.service.name())?.options(lease());
                 let mut connection = options.connect().await.map_err(fault)?;
                 database
                     .migrations
@@ -400,7 +407,10 @@ fn standing_of(
     standings.get_mut(&Partition(u16::try_from(partition).ok()?))
 }
 
-fn chunks(dialect: Dialect, mut rows: Vec<Vec<Value>>) -> impl Iterator<Item = Vec<Vec<Value>>> {
+pub(super) fn chunks(
+    dialect: Dialect,
+    mut rows: Vec<Vec<Value>>,
+) -> impl Iterator<Item = Vec<Vec<Value>>> {
     std::iter::from_fn(move || {
         if rows.is_empty() {
             return None;
@@ -465,7 +475,7 @@ fn position_values(write: &PositionWrite) -> Vec<Value> {
     ]
 }
 
-fn commit_error(error: sqlx::Error) -> CommitError {
+pub(super) fn commit_error(error: sqlx::Error) -> CommitError {
     if connection::refuses(&error) {
         CommitError::Refused(error.to_string())
     } else {
@@ -473,11 +483,11 @@ fn commit_error(error: sqlx::Error) -> CommitError {
     }
 }
 
-fn unknown(error: sqlx::Error) -> CommitError {
+pub(super) fn unknown(error: sqlx::Error) -> CommitError {
     CommitError::Unknown(fault(error))
 }
 
-fn migration(error: sqlx::migrate::MigrateError) -> StoreFault {
+pub(super) fn migration(error: sqlx::migrate::MigrateError) -> StoreFault {
     match error {
         sqlx::migrate::MigrateError::Execute(error) => fault(error),
         other => {
@@ -486,6 +496,6 @@ fn migration(error: sqlx::migrate::MigrateError) -> StoreFault {
     }
 }
 
-fn io_fault(path: &std::path::Path, error: &std::io::Error) -> StoreFault {
+pub(super) fn io_fault(path: &std::path::Path, error: &std::io::Error) -> StoreFault {
     StoreFault::Unreachable(format!("{}: {error}", path.display()))
 }
