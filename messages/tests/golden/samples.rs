@@ -176,8 +176,15 @@ fn events() -> Vec<Sample> {
         product_id: product_id(),
         order_id: ORDER.into(),
         request_id: format!("DEC-{ORDER}"),
+        name: Some("mug".into()),
+        unit_price: Money::new(39_000),
         quantity: 3,
         balance: 2,
+    };
+    let of_old = product::StockMoved {
+        name: None,
+        unit_price: None,
+        ..moved.clone()
     };
     let failed = order::StepFailed {
         order_id: order_id(),
@@ -190,6 +197,10 @@ fn events() -> Vec<Sample> {
     let mut all = vec![
         told("product.reserved", Service::Product, moved.clone()),
         told("product.released", Service::Product, moved),
+        Sample {
+            name: "event.product.released.bare".into(),
+            ..told("product.released", Service::Product, of_old)
+        },
         told("product.reserve.failed", Service::Order, failed),
     ];
     for kind in ["created.pending", "confirmed", "failed", "cancelled"] {
