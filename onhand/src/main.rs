@@ -3,9 +3,11 @@
 mod audit;
 mod bench;
 mod broker;
+mod connect;
 mod dead;
 mod decode;
 mod demo;
+mod events;
 mod up;
 
 use std::process::ExitCode;
@@ -30,6 +32,8 @@ enum Command {
     Audit(audit::Args),
     /// Looks at dead letters, sends them again, or drops them
     Dead(dead::Args),
+    /// Shows events as JSON, one a line, or writes them to files
+    Events(events::Args),
     /// Measures how many orders it takes, and checks every answer
     Bench(bench::Args),
 }
@@ -41,6 +45,7 @@ async fn main() -> ExitCode {
         Command::Decode(args) => decode::run(args),
         Command::Audit(args) => audit::run(args).await,
         Command::Dead(args) => dead::run(args).await,
+        Command::Events(args) => events::run(args).await,
         Command::Bench(args) => bench::run(args).await,
     };
     result.unwrap_or_else(|error| {

@@ -1,9 +1,10 @@
 //! `onhand up`: every service in one process.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
 use messages::Service as Name;
-use node::{config::Common, process::Process, telemetry};
+use node::{config::Common, process::Process, seams::SystemClock, telemetry};
+use ranking_node::best::Best;
 use tokio::sync::watch;
 
 use crate::{broker::OwnBroker, demo};
@@ -39,6 +40,8 @@ pub(crate) struct Args {
     products: product_node::settings::Settings,
     #[command(flatten)]
     points: point_node::settings::Settings,
+    #[command(flatten)]
+    ranking: ranking_node::settings::Settings,
     #[command(flatten)]
     common: Common,
 }
@@ -76,7 +79,9 @@ async fn serve(args: &Args, url: &str, metrics: telemetry::PrometheusHandle) -> 
     let host = common.host(bus);
     let products = product_node::settings::service(host.clone(), common, &args.products)?;
     let points = point_node::settings::service(host.clone(), common, &args.points)?;
+    let ranking = ranking_node::settings::reading(Arc::clone(&host.bus), common, &args.ranking)?;
     let orders = order_node::settings::service(host, common, &args.orders)?;
+    let best = Best::new(ranking.database().clone(), Arc::new(SystemClock));
     let process = Process {
         name: "onhand",
         title: "Onhand",
@@ -92,6 +97,7 @@ async fn serve(args: &Args, url: &str, metrics: telemetry::PrometheusHandle) -> 
             &orders,
             order_node::rest::router(orders.clone(), &args.orders),
         ),
+        process.reader(&ranking, ranking_node::rest::router(best)),
     ];
     let (demo, url) = (args.demo, url.to_owned());
     let announce = move |address: SocketAddr| {
