@@ -16,3 +16,4 @@ SQL
 database order "$ORDER_DATABASE_PASSWORD"
 database product "$PRODUCT_DATABASE_PASSWORD"
 database point "$POINT_DATABASE_PASSWORD"
+database ranking "$RANKING_DATABASE_PASSWORD"

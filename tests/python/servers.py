@@ -14,7 +14,7 @@ import nats
 from processes import DEADLINE_S, ROOT, bare_environment, free_port, tool, until
 
 PARTICIPANTS = ("product", "point", "coupon", "payment")
-USERS = (*(f"{word}-node" for word in PARTICIPANTS), "order-node", "onhand", "operator")
+USERS = (*(f"{word}-node" for word in PARTICIPANTS), "order-node", "ranking-node", "onhand", "operator")
 
 
 def password(user):

@@ -70,6 +70,22 @@ def test_an_order_and_a_participant_do_their_parts_each_as_its_own_user(processe
     asyncio.run(story())
 
 
+def test_a_reader_of_events_reads_them_and_nothing_else(processes, folder):
+    server = onhand_conf(processes, folder)
+
+    async def story():
+        async with Client(server.url, "order-node") as order, \
+                Client(server.url, "ranking-node") as ranking:
+            await make_streams(order)
+            told = await order.js.publish("event.order.confirmed", b"fact")
+            event = await first_of(ranking, "EVENTS", "event.order.confirmed")
+            assert event.data == b"fact"
+            assert (await ranking.js.get_msg("EVENTS", told.seq)).data == b"fact"
+            assert ranking.refused == []
+
+    asyncio.run(story())
+
+
 def test_an_owner_answers_whoever_asks_it(processes, folder):
     server = onhand_conf(processes, folder)
 
@@ -104,6 +120,9 @@ def test_an_owner_answers_whoever_asks_it(processes, folder):
                      "$JS.API.CONSUMER.CREATE.CMD_POINT.x"]),
     ("payment-node", ["cmd.payment.3", "event.payment.failed", "event.order.confirmed",
                       "$JS.API.CONSUMER.CREATE.CMD_COUPON.x"]),
+    ("ranking-node", ["cmd.product.3", "reply.order.3", "event.order.confirmed", "dead.order.1",
+                      "ask.order.1", "$JS.API.STREAM.CREATE.EVENTS", "$JS.API.STREAM.UPDATE.EVENTS",
+                      "$JS.API.CONSUMER.CREATE.REPLY_ORDER.x", "$JS.API.STREAM.MSG.GET.DEAD"]),
     ("order-node", ["reply.order.3", "event.product.reserved", "event.point.used",
                     "dead.product.1", "_INBOX_product-node.x", "$JS.API.STREAM.DELETE.REPLY_ORDER",
                     "$JS.API.STREAM.PURGE.REPLY_ORDER", "$JS.API.CONSUMER.CREATE.CMD_PRODUCT.x"]),
@@ -134,6 +153,7 @@ def test_publishing_what_is_not_ones_own_is_refused(processes, folder, user, sub
     ("point-node", [">", "_INBOX.>", "_INBOX_order-node.>", "cmd.point.1", "ask.product.1"]),
     ("coupon-node", [">", "ask.point.1"]),
     ("payment-node", [">", "ask.order.1", "reply.order.1"]),
+    ("ranking-node", [">", "_INBOX.>", "event.>", "ask.order.1"]),
     ("order-node", [">", "_INBOX.>", "_INBOX_product-node.>", "cmd.product.1", "ask.product.1"]),
     ("onhand", [">", "_INBOX_operator.>"]),
 ])

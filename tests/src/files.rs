@@ -86,6 +86,7 @@ fn is_ours(name: &str) -> bool {
         "product-node",
         "point-node",
         "order-node",
+        "ranking-node",
     ];
     ours.contains(&name)
 }

@@ -44,6 +44,11 @@ impl Node {
         Self::new(world, "point-node")
     }
 
+    /// The ranking-node alone.
+    pub fn ranking(world: &World) -> Self {
+        Self::new(world, "ranking-node")
+    }
+
     fn new(world: &World, program: &'static str) -> Self {
         Self {
             world: world.clone(),

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use crate::{Client, Nats, Node, Postgres, World, place};
 
 /// The services with a database of their own.
-const SERVICES: [&str; 3] = ["order", "product", "point"];
+const SERVICES: [&str; 4] = ["order", "product", "point", "ranking"];
 
 /// Where the services keep what they know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

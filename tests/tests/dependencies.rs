@@ -20,7 +20,13 @@ const IO: [&str; 8] = [
     "ractor",
     "rustix",
 ];
-const SERVICES: [&str; 3] = ["order-node", "product-node", "point-node"];
+const SERVICES: [&str; 5] = [
+    "order-node",
+    "product-node",
+    "point-node",
+    "coupon-node",
+    "ranking-node",
+];
 const ABOVE: [&str; 2] = ["onhand", "onhand-tests"];
 
 #[test]

@@ -5,17 +5,18 @@ use std::time::Duration;
 use async_nats::{ConnectOptions, Event};
 use onhand_tests::client::order_of;
 use onhand_tests::hand::Hand;
-use onhand_tests::{Nats, Node, System, World, check, eventually, place, shop};
+use onhand_tests::{Client, Nats, Node, System, World, check, eventually, place, shop};
 use tokio::sync::mpsc;
 
 use crate::first_order;
 
-const USERS: [&str; 7] = [
+const USERS: [&str; 8] = [
     "product-node",
     "point-node",
     "coupon-node",
     "payment-node",
     "order-node",
+    "ranking-node",
     "onhand",
     "operator",
 ];
@@ -27,8 +28,18 @@ async fn each_node_does_its_part_as_its_own_user() {
     system.add(as_user(product, "product-node")).await;
     let order = Node::order(&system.world);
     system.add(as_user(order, "order-node")).await;
+    let ranking = Node::ranking(&system.world);
+    system.add(as_user(ranking, "ranking-node")).await;
 
     first_order::story(&mut system).await;
+
+    let ranking = system.node("ranking-node").url();
+    let top = Client::new(&ranking, &ranking);
+    eventually("what the story left confirmed", async || {
+        let answer = top.get("/stats/products/top").await.body;
+        (answer[0]["quantity"] == 5).then_some(()).ok_or(answer)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
