@@ -79,7 +79,9 @@ async fn act(args: Args) -> Result<()> {
     let place = args.since.map_or(Place::First, Place::Since);
     let mut source = Source::new(bus, args.subject, place, !args.follow);
     let mut seen = Seen::default();
-    while let Some(deliveries) = source.next().await? {
+    while let Some(mut deliveries) = source.next().await? {
+        // A time beyond its own counting makes the broker begin at its first message.
+        deliveries.retain(|delivery| args.since.is_none_or(|since| delivery.at >= since));
         let mut output = io::stdout().lock();
         let shown = show(&deliveries, &mut seen, &mut output);
         match shown {
