@@ -46,6 +46,31 @@ async fn an_event_that_comes_again_or_late_counts_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_the_database_refuses_stops_no_other() {
+    let system = with_ranking(Database::Postgres).await;
+    let ranking = ranking_of(&system);
+    let hand = Hand::new(system.nats.as_ref().unwrap().connect().await);
+    let mug = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5c";
+    for number in 1..=9 {
+        let mut event = event("order.confirmed", &format!("order-0-{number}"), mug, 1);
+        if number == 5 {
+            // Postgres keeps no such text.
+            event["body"]["items"][0]["name"] = json!("a\u{0}mug");
+        }
+        hand.say_bytes("event.order.confirmed", hand::pack(&event))
+            .await;
+    }
+
+    sold(&ranking, &[("a mug", 8)]).await;
+
+    assert_eq!(read(&system, "refused").await, 1);
+    // It counts as had, so that it is not tried again.
+    tell(&hand, "order.confirmed", 5, mug, 1).await;
+    tell(&hand, "order.confirmed", 10, mug, 1).await;
+    sold(&ranking, &[("a mug", 9)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_ranking_with_a_fresh_database_is_made_again_from_the_stream() {
     let mut system = with_ranking(Database::Sqlite).await;
     let client = system.client();
