@@ -16,6 +16,7 @@ pub mod node;
 pub mod place;
 pub mod postgres;
 pub mod process;
+pub mod ranking;
 pub mod shop;
 pub mod system;
 pub mod wait;

@@ -490,6 +490,6 @@ pub(super) fn fault(error: sqlx::Error) -> StoreFault {
     clippy::needless_pass_by_value,
     reason = "it stands where `map_err` hands it over"
 )]
-fn unreadable(error: RowError) -> StoreFault {
+pub(super) fn unreadable(error: RowError) -> StoreFault {
     StoreFault::Unreachable(error.to_string())
 }

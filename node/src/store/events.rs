@@ -10,12 +10,12 @@ use sqlx::{ConnectOptions as _, Row as _};
 use super::{
     CommitError, DatabaseUrl, Migrations, Position, Readers, StoreFault,
     connection::{self, Connection},
-    database::{self, fault},
+    database::{self, fault, unreadable},
     lock::{self, FileLock},
     sql::{self, Dialect},
     writer::{chunks, commit_error, io_fault, lease, migration, unknown},
 };
-use crate::table::{Column, Kind, Value};
+use crate::table::{Column, Kind, Reader, RowError, Value};
 
 const POSITION: [Column; 4] = [
     Column::integer("id"),
@@ -129,22 +129,18 @@ impl EventDatabase {
                     .await
                     .and_then(|row| row.try_get::<bool, _>(0))
                     .map_err(fault)?;
-                let mut writer = EventWriter {
-                    connection: Connection::Postgres(connection),
-                    _lock: None,
-                };
                 if !taken {
-                    writer.connection.close().await;
                     return Ok(None);
                 }
-                if let Connection::Postgres(connection) = &mut writer.connection {
-                    self.migrations
-                        .postgres
-                        .run_direct(None, connection, false)
-                        .await
-                        .map_err(migration)?;
-                }
-                Ok(Some(writer))
+                self.migrations
+                    .postgres
+                    .run_direct(None, &mut connection, false)
+                    .await
+                    .map_err(migration)?;
+                Ok(Some(EventWriter {
+                    connection: Connection::Postgres(connection),
+                    _lock: None,
+                }))
             }
         }
     }
@@ -161,31 +157,20 @@ impl EventWriter {
     pub async fn standing(&mut self) -> Result<EventStanding, StoreFault> {
         let seen = self.read("event_seen", &SEEN).await?;
         let position = self.read("event_position", &POSITION[1..]).await?;
-        let seen = seen
+        let seen: Result<Vec<SeenRow>, RowError> = seen
             .into_iter()
-            .filter_map(|row| match <[Value; 2]>::try_from(row) {
-                Ok([Value::Text(Some(source)), Value::Integer(Some(number))]) => {
-                    Some((source, number))
-                }
-                _ => None,
+            .map(|row| {
+                let mut row = Reader::new(row);
+                Ok((row.text()?, row.integer()?))
             })
             .collect();
-        let position = match position.into_iter().next().as_deref() {
-            Some(
-                [
-                    Value::Text(Some(stream)),
-                    Value::Integer(Some(sequence)),
-                    Value::Text(Some(at)),
-                ],
-            ) => Some(Position {
-                stream: stream.clone(),
-                sequence: sequence.cast_unsigned(),
-                at: at
-                    .parse()
-                    .map_err(|e| StoreFault::Unreachable(format!("event_position: {e}")))?,
-            }),
-            _ => None,
-        };
+        let seen = seen.map_err(unreadable)?;
+        let position = position
+            .into_iter()
+            .next()
+            .map(position_of)
+            .transpose()
+            .map_err(unreadable)?;
         Ok(EventStanding { seen, position })
     }
 
@@ -299,6 +284,15 @@ fn position_values(position: Position) -> Vec<Value> {
         position.sequence.cast_signed().into(),
         position.at.into(),
     ]
+}
+
+fn position_of(row: Vec<Value>) -> Result<Position, RowError> {
+    let mut row = Reader::new(row);
+    Ok(Position {
+        stream: row.text()?,
+        sequence: row.integer()?.cast_unsigned(),
+        at: row.parsed()?,
+    })
 }
 
 /// The key of a reader's advisory lock: one number, so that it meets none of the services' pairs.

@@ -1,10 +1,9 @@
 //! Best sellers: from what orders told, each event once, whatever dies or comes again.
 
-use onhand_tests::hand::{self, Hand};
-use onhand_tests::{Client, Database, Load, Node, Shop, System, Told, eventually, load, shop};
+use onhand_tests::hand::Hand;
+use onhand_tests::ranking::{Ranking, TOP, event, tell};
+use onhand_tests::{Client, Database, Node, Shop, System, load, shop};
 use serde_json::{Value, json};
-
-const TOP: &str = "/stats/products/top?days=3&limit=5";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn best_sellers_follow_orders_and_cancels() {
@@ -22,33 +21,32 @@ async fn best_sellers_follow_orders_and_cancels_on_postgres() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_comes_again_or_late_counts_once() {
     let system = with_ranking(Database::Sqlite).await;
-    let ranking = ranking_of(&system);
+    let ranking = Ranking::in_system(&system);
     let hand = Hand::new(system.nats.as_ref().unwrap().connect().await);
     let mug = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5c";
     // Without a dedup id, as after the broker's window: all of them are in the stream.
     for number in [5, 9, 9, 5, 7, 9, 5] {
-        tell(&hand, "order.confirmed", number, mug, 2).await;
+        tell(&hand, &of("order.confirmed", number, mug, 2)).await;
     }
-    tell(&hand, "order.cancelled", 11, mug, 2).await;
-    tell(&hand, "order.cancelled", 11, mug, 2).await;
+    tell(&hand, &of("order.cancelled", 11, mug, 2)).await;
+    tell(&hand, &of("order.cancelled", 11, mug, 2)).await;
     // What is no event stops nothing.
     hand.say_bytes("event.order.confirmed", vec![0xc1]).await;
     // From another partition, so it is another event.
     let other = event("order.confirmed", "order-1-9", mug, 3);
-    hand.say_bytes("event.order.confirmed", hand::pack(&other))
-        .await;
+    tell(&hand, &other).await;
 
-    sold(&ranking, &[("a mug", 7)]).await;
+    ranking.says(&[("a mug", 7)]).await;
 
-    let unread = read(&system, "unreadable").await;
+    let unread = ranking.events("unreadable").await;
     assert_eq!(unread, 1);
-    assert_eq!(read(&system, "repeat").await, 5);
+    assert_eq!(ranking.events("repeat").await, 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_the_database_refuses_stops_no_other() {
     let system = with_ranking(Database::Postgres).await;
-    let ranking = ranking_of(&system);
+    let ranking = Ranking::in_system(&system);
     let hand = Hand::new(system.nats.as_ref().unwrap().connect().await);
     let mug = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5c";
     for number in 1..=9 {
@@ -57,17 +55,16 @@ async fn an_event_that_the_database_refuses_stops_no_other() {
             // Postgres keeps no such text.
             event["body"]["items"][0]["name"] = json!("a\u{0}mug");
         }
-        hand.say_bytes("event.order.confirmed", hand::pack(&event))
-            .await;
+        tell(&hand, &event).await;
     }
 
-    sold(&ranking, &[("a mug", 8)]).await;
+    ranking.says(&[("a mug", 8)]).await;
 
-    assert_eq!(read(&system, "refused").await, 1);
+    assert_eq!(ranking.events("refused").await, 1);
     // It counts as had, so that it is not tried again.
-    tell(&hand, "order.confirmed", 5, mug, 1).await;
-    tell(&hand, "order.confirmed", 10, mug, 1).await;
-    sold(&ranking, &[("a mug", 9)]).await;
+    tell(&hand, &of("order.confirmed", 5, mug, 1)).await;
+    tell(&hand, &of("order.confirmed", 10, mug, 1)).await;
+    ranking.says(&[("a mug", 9)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,8 +80,8 @@ async fn a_ranking_with_a_fresh_database_is_made_again_from_the_stream() {
     let cancelled = shop.confirmed("cup", 9).await;
     shop.confirmed("cup", 2).await;
     client.cancel(&cancelled).await.expect(200);
-    let ranking = ranking_of(&system);
-    sold(&ranking, &[("mug", 5), ("cup", 2)]).await;
+    let ranking = Ranking::in_system(&system);
+    ranking.says(&[("mug", 5), ("cup", 2)]).await;
 
     let node = system.node("ranking-node");
     node.stop().await;
@@ -94,7 +91,7 @@ async fn a_ranking_with_a_fresh_database_is_made_again_from_the_stream() {
     }
     node.start_again().await;
 
-    sold(&ranking, &[("mug", 5), ("cup", 2)]).await;
+    ranking.says(&[("mug", 5), ("cup", 2)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,13 +135,13 @@ async fn a_second_ranking_stands_by_and_answers_and_takes_over() {
     let client = system.client();
     let shop = shop(&client).product("mug", 50).open().await;
     shop.confirmed("mug", 5).await;
-    let standing_by = client_of(&system.nodes[second]);
-    sold(&standing_by, &[("mug", 5)]).await;
+    let standing_by = Ranking::of(&system.nodes[second]);
+    standing_by.says(&[("mug", 5)]).await;
 
     system.node("ranking-node").kill9();
     shop.confirmed("mug", 3).await;
 
-    sold(&standing_by, &[("mug", 8)]).await;
+    standing_by.says(&[("mug", 8)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,7 +180,7 @@ async fn story(system: &mut System, program: &str) {
         .product("pot", 1)
         .open()
         .await;
-    let ranking = client_of(system.node(program));
+    let ranking = Ranking::of(system.node(program));
 
     shop.confirmed("mug", 3).await;
     shop.confirmed("cup", 5).await;
@@ -192,12 +189,13 @@ async fn story(system: &mut System, program: &str) {
     shop.order("pot", 2)
         .await
         .expect_error(400, "INSUFFICIENT_STOCK");
-    sold(&ranking, &[("mug", 7), ("cup", 5)]).await;
+    ranking.says(&[("mug", 7), ("cup", 5)]).await;
 
     client.cancel(&cancelled).await.expect(200);
-    sold(&ranking, &[("cup", 5), ("mug", 3)]).await;
+    ranking.says(&[("cup", 5), ("mug", 3)]).await;
 
     let one = ranking
+        .client()
         .get("/stats/products/top?days=1&limit=1")
         .await
         .expect(200);
@@ -207,12 +205,12 @@ async fn story(system: &mut System, program: &str) {
     // Renamed, it is known by its new name as soon as it sells again.
     rename(&client, &shop, "cup", "big cup").await;
     shop.confirmed("cup", 1).await;
-    sold(&ranking, &[("big cup", 6), ("mug", 3)]).await;
+    ranking.says(&[("big cup", 6), ("mug", 3)]).await;
 
     system.stop().await;
     system.start_again().await;
     shop.confirmed("mug", 4).await;
-    sold(&ranking, &[("mug", 7), ("big cup", 6)]).await;
+    ranking.says(&[("mug", 7), ("big cup", 6)]).await;
 }
 
 /// Hurts the system twice while clients order; then the ranking must say what was confirmed.
@@ -228,64 +226,8 @@ async fn hurt(mut system: System, hurt: impl AsyncFn(&mut System)) {
     let told = running.finish().await;
     onhand_tests::check::every_order_is_final(&client).await;
 
-    ranks_what_was_confirmed(&ranking_of(&system), &client, &load, &told).await;
-}
-
-async fn ranks_what_was_confirmed(ranking: &Client, client: &Client, load: &Load, told: &[Told]) {
-    let mut expected: std::collections::BTreeMap<String, i64> = load
-        .products
-        .iter()
-        .map(|product| (product.clone(), 0))
-        .collect();
-    for told in told {
-        if client.order(&told.order).await["status"] == "CONFIRMED" {
-            for (product, quantity) in &told.lines {
-                *expected.get_mut(product).unwrap() += quantity;
-            }
-        }
-    }
-    expected.retain(|_, quantity| *quantity > 0);
-    eventually("the ranking to say what was confirmed", async || {
-        let answer = ranking
-            .get("/stats/products/top?limit=100")
-            .await
-            .expect(200);
-        let said: std::collections::BTreeMap<String, i64> = answer
-            .body
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|row| (text(row, "productId"), row["quantity"].as_i64().unwrap()))
-            .collect();
-        (said == expected)
-            .then_some(())
-            .ok_or(format!("{said:?} instead of {expected:?}"))
-    })
-    .await;
-}
-
-/// Waits until the ranking says that these sold so many, best first.
-async fn sold(ranking: &Client, expected: &[(&str, i64)]) {
-    let expected: Vec<(String, i64, i64)> = expected
-        .iter()
-        .zip(1..)
-        .map(|((name, quantity), rank)| ((*name).to_owned(), *quantity, rank))
-        .collect();
-    eventually("the best sellers", async || {
-        let answer = ranking.get(TOP).await;
-        let rows = answer.body.as_array().cloned().unwrap_or_default();
-        let said: Vec<(String, i64, i64)> = rows
-            .iter()
-            .map(|row| {
-                let number = |field: &str| row[field].as_i64().unwrap();
-                (text(row, "name"), number("quantity"), number("rank"))
-            })
-            .collect();
-        (said == expected)
-            .then_some(())
-            .ok_or(format!("{} instead of {expected:?}", answer.body))
-    })
-    .await;
+    let ranking = Ranking::in_system(&system);
+    ranking.says_what_was_confirmed(&client, &load, &told).await;
 }
 
 async fn rename(client: &Client, shop: &Shop, product: &str, name: &str) {
@@ -300,59 +242,7 @@ async fn with_ranking(database: Database) -> System {
     system
 }
 
-fn ranking_of(system: &System) -> Client {
-    let node = system.nodes.iter().find(|n| n.program() == "ranking-node");
-    client_of(node.unwrap())
-}
-
-fn client_of(node: &Node) -> Client {
-    Client::new(&node.url(), &node.url())
-}
-
-/// How many events the ranking read with this outcome.
-async fn read(system: &System, outcome: &str) -> u64 {
-    let node = system
-        .nodes
-        .iter()
-        .find(|n| n.program() == "ranking-node")
-        .unwrap();
-    let text = reqwest::get(format!("{}/metrics", node.url()))
-        .await
-        .unwrap();
-    let text = text.text().await.unwrap();
-    text.lines()
-        .filter(|line| line.starts_with("onhand_events_taken_total"))
-        .find(|line| line.contains(&format!("outcome=\"{outcome}\"")))
-        .map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
-}
-
-async fn tell(hand: &Hand, kind: &str, number: i64, product: &str, quantity: i64) {
-    let event = event(kind, &format!("order-0-{number}"), product, quantity);
-    hand.say_bytes(&format!("event.{kind}"), hand::pack(&event))
-        .await;
-}
-
-/// An event as an order of today tells it, as far as the contract says that it matters here.
-fn event(kind: &str, id: &str, product: &str, quantity: i64) -> Value {
-    let today = messages::Timestamp::from_millis(now_ms()).to_string();
-    json!({
-        "v": 1, "kind": kind, "id": id, "entity": "o-1", "version": 1, "at": today,
-        "body": {
-            "id": "o-1", "createdAt": today,
-            "items": [{"productId": product, "name": "a mug", "quantity": quantity}],
-        },
-    })
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the program under test runs on this machine's clock"
-)]
-fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
-    i64::try_from(since.unwrap().as_millis()).unwrap()
-}
-
-fn text(row: &Value, field: &str) -> String {
-    row[field].as_str().unwrap().to_owned()
+/// An event of the first partition of orders.
+fn of(kind: &str, number: i64, product: &str, quantity: i64) -> Value {
+    event(kind, &format!("order-0-{number}"), product, quantity)
 }
