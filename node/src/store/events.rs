@@ -38,7 +38,7 @@ pub struct Write {
     pub rows: Vec<Vec<Value>>,
 }
 
-/// An event that was taken in: its source and its number there.
+/// An event's source, and its number there.
 pub type SeenRow = (String, i64);
 
 /// Everything that one commit writes.
@@ -224,8 +224,7 @@ impl EventWriter {
             let statement = match self.connection.dialect() {
                 Dialect::Sqlite => "DELETE FROM event_seen WHERE source = ? AND number <= ?",
                 Dialect::Postgres => {
-                    "DELETE FROM event_seen USING UNNEST($1::text[], $2::bigint[]) v (s, n) \
-                     WHERE source = v.s AND number <= v.n"
+                    "DELETE FROM event_seen WHERE source = ANY($1) AND number <= ANY($2)"
                 }
             };
             self.connection

@@ -63,7 +63,13 @@ async fn place(bus: &dyn Bus, last: Option<(&str, u64)>) -> Result<Place> {
             sequence,
             at: message.at,
         }),
-        _ => Place::First,
+        _ => {
+            eprintln!(
+                "the broker does not have the last event that was written any more: what it forgot \
+                 since then is not in the files"
+            );
+            Place::First
+        }
     })
 }
 
