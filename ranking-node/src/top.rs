@@ -13,6 +13,9 @@ use node::{
 
 use crate::day::Day;
 
+#[cfg(test)]
+mod tests;
+
 /// How many rows of each day are looked at first, at least.
 const DEPTH_FIRST: u32 = 64;
 /// By how much deeper it looks when that was not enough.
