@@ -268,6 +268,7 @@ fn program(path: &str) -> &'static str {
     match parts[..] {
         ["products", ..] => "product-node",
         ["users", _, "points", ..] => "point-node",
+        ["stats", ..] => "ranking-node",
         _ => "order-node",
     }
 }

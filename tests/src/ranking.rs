@@ -19,7 +19,7 @@ impl Ranking {
     /// The ranking that this node has.
     pub fn of(node: &Node) -> Self {
         Self {
-            client: Client::new(&node.url(), &node.url()),
+            client: Client::new(node.url(), []),
         }
     }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use async_nats::{ConnectOptions, Event};
 use onhand_tests::client::order_of;
 use onhand_tests::hand::Hand;
-use onhand_tests::{Client, Nats, Node, System, World, check, eventually, place, shop};
+use onhand_tests::ranking::Ranking;
+use onhand_tests::{Nats, Node, System, World, check, eventually, place, shop};
 use tokio::sync::mpsc;
 
 use crate::first_order;
@@ -33,13 +34,8 @@ async fn each_node_does_its_part_as_its_own_user() {
 
     first_order::story(&mut system).await;
 
-    let ranking = system.node("ranking-node").url();
-    let top = Client::new(&ranking, &ranking);
-    eventually("what the story left confirmed", async || {
-        let answer = top.get("/stats/products/top").await.body;
-        (answer[0]["quantity"] == 5).then_some(()).ok_or(answer)
-    })
-    .await;
+    let ranking = Ranking::in_system(&system);
+    ranking.says(&[("mug", 5)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
