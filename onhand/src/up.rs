@@ -43,6 +43,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     ranking: ranking_node::settings::Settings,
     #[command(flatten)]
+    coupons: coupon_node::settings::Settings,
+    #[command(flatten)]
     common: Common,
 }
 
@@ -80,6 +82,7 @@ async fn serve(args: &Args, url: &str, metrics: telemetry::PrometheusHandle) -> 
     let products = product_node::settings::service(host.clone(), common, &args.products)?;
     let points = point_node::settings::service(host.clone(), common, &args.points)?;
     let ranking = ranking_node::settings::reading(Arc::clone(&host.bus), common, &args.ranking)?;
+    let coupons = coupon_node::settings::service(host.clone(), common, &args.coupons)?;
     let orders = order_node::settings::service(host, common, &args.orders)?;
     let best = Best::new(ranking.database().clone(), Arc::new(SystemClock));
     let process = Process {
@@ -93,6 +96,7 @@ async fn serve(args: &Args, url: &str, metrics: telemetry::PrometheusHandle) -> 
     let parts = vec![
         process.part(&products, product_node::rest::router(products.clone())),
         process.part(&points, point_node::rest::router(points.clone())),
+        process.part(&coupons, coupon_node::rest::router(coupons.clone())),
         process.part(
             &orders,
             order_node::rest::router(orders.clone(), &args.orders),

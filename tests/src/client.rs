@@ -269,6 +269,7 @@ fn program(path: &str) -> &'static str {
         ["products", ..] => "product-node",
         ["users", _, "points", ..] => "point-node",
         ["stats", ..] => "ranking-node",
+        ["coupons", ..] | ["users", _, "coupons", ..] => "coupon-node",
         _ => "order-node",
     }
 }

@@ -85,6 +85,7 @@ fn is_ours(name: &str) -> bool {
         "onhand",
         "product-node",
         "point-node",
+        "coupon-node",
         "order-node",
         "ranking-node",
     ];

@@ -17,6 +17,7 @@ pub mod place;
 pub mod postgres;
 pub mod process;
 pub mod ranking;
+pub mod sale;
 pub mod shop;
 pub mod system;
 pub mod wait;

@@ -49,6 +49,11 @@ impl Node {
         Self::new(world, "ranking-node")
     }
 
+    /// The coupon-node alone.
+    pub fn coupon(world: &World) -> Self {
+        Self::new(world, "coupon-node")
+    }
+
     fn new(world: &World, program: &'static str) -> Self {
         Self {
             world: world.clone(),

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use crate::{Client, Nats, Node, Postgres, World, place};
 
 /// The services with a database of their own.
-const SERVICES: [&str; 4] = ["order", "product", "point", "ranking"];
+const SERVICES: [&str; 5] = ["order", "product", "point", "coupon", "ranking"];
 
 /// Where the services keep what they know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,7 @@ impl System {
         let mut system = Self::ground(database).await;
         system.add(Node::product(&system.world)).await;
         system.add(Node::point(&system.world)).await;
+        system.add(Node::coupon(&system.world)).await;
         system.add(Node::order(&system.world)).await;
         system
     }

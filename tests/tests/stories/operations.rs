@@ -26,6 +26,7 @@ async fn every_node_serves_its_pages() {
             "order-node" => "/orders/{id}/cancel",
             "product-node" => "/products/{id}/stock",
             "point-node" => "/users/{userId}/points/charge",
+            "coupon-node" => "/coupons/{id}/issue",
             other => panic!("{other} has no pages to look for"),
         };
         assert!(paths.contains_key(own), "{:?}", paths.keys());
