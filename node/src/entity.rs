@@ -95,6 +95,9 @@ pub struct Outgoing {
     pub service: Service,
     /// The entity that is asked.
     pub entity: EntityId,
+    /// How often it was asked before, and refused, under the same id: a copy of what was answered
+    /// is no copy of this.
+    pub again: u32,
     /// What it is asked.
     pub body: Raw,
     /// The trace that this belongs to.

@@ -1,13 +1,14 @@
 //! An order: the saga that takes what was ordered, and gives back what it may not keep.
 //!
 //! Owns what an order decides (`decide` its customer's wishes, `answers` what it is told),
-//! which moves are legal (`transition`) and how they change it (`apply`). What it asks for is
+//! which moves are legal (`transition`) and how they change it (`apply`, `holding`). What it asks for is
 //! the plan, in `plan.rs`. Invariant: at rest, only a confirmed order holds anything.
 
 mod answers;
 mod apply;
 mod change;
 mod decide;
+mod holding;
 mod part;
 mod row;
 mod state;

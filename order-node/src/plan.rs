@@ -101,6 +101,8 @@ pub(crate) enum Said {
     GivenBack,
     /// It did not do as it was asked.
     Refused(Refusal),
+    /// It does not know what the customer named, who may name another.
+    Missing(Refusal),
 }
 
 impl Undo {

@@ -87,6 +87,7 @@ struct Item {
     request_id: RequestId,
     target: EntityId,
     kind: &'static str,
+    again: u32,
     subject: Subject,
     id: String,
     envelope: Arc<[u8]>,
@@ -174,6 +175,7 @@ impl<E: Entity> Schedule<E> {
                 item.request_id == outgoing.request_id
                     && item.target == outgoing.entity
                     && item.kind == outgoing.body.kind()
+                    && item.again == outgoing.again
             };
             if let Some(n) = known.iter().position(same) {
                 items.push(known.swap_remove(n));
@@ -389,7 +391,11 @@ impl<E: Entity> Schedule<E> {
             body: outgoing.body,
         };
         Item {
-            id: format!("{}/{}", outgoing.request_id, outgoing.entity),
+            id: match outgoing.again {
+                0 => format!("{}/{}", outgoing.request_id, outgoing.entity),
+                n => format!("{}/{}+{n}", outgoing.request_id, outgoing.entity),
+            },
+            again: outgoing.again,
             kind: envelope.body.kind(),
             request_id: outgoing.request_id,
             target: outgoing.entity,

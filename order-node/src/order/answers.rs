@@ -40,6 +40,7 @@ impl State {
                 (Asked::Reserve(_), Said::Refused(refusal)) => {
                     self.refused_by(part?, refusal, context.resent)
                 }
+                (Asked::Reserve(_), Said::Missing(refusal)) => missing(part?, refusal),
                 (Asked::Release(_), Said::GivenBack) => given_back(part?, None),
                 (Asked::Release(_), Said::Refused(refusal)) => {
                     if plan::row(step).undo.may_refuse() {
@@ -48,7 +49,8 @@ impl State {
                         given_back(part?, Some(refusal))
                     }
                 }
-                (Asked::Reserve(_), Said::GivenBack) | (Asked::Release(_), Said::Taken(..)) => None,
+                (Asked::Reserve(_), Said::GivenBack)
+                | (Asked::Release(_), Said::Taken(..) | Said::Missing(_)) => None,
             };
             Some(Change {
                 attempt,
@@ -121,7 +123,18 @@ fn kept(part: &Part, refusal: Refusal) -> Option<What> {
     Some(What::Kept {
         step: part.step,
         entity: part.entity.clone(),
-        times: part.kept + 1,
+        times: part.refusals + 1,
+        refusal,
+    })
+}
+
+/// Whatever copies of the request are under way, the payment looks for one payment at a time.
+fn missing(part: &Part, refusal: Refusal) -> Option<What> {
+    part.hold.after(Heard::Refused { resent: false })?;
+    Some(What::Missing {
+        step: part.step,
+        entity: part.entity.clone(),
+        times: part.refusals + 1,
         refusal,
     })
 }

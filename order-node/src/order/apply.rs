@@ -1,19 +1,18 @@
 //! How what happened moves the state. Total: what is not legal from here changes nothing.
 
 use messages::{
-    EntityId, Money, Refusal, Timestamp,
+    Timestamp,
     order::{Step, View},
 };
 use node::table::Touch;
 
 use super::{
     change::{Change, What},
-    part::Part,
     state::{Failure, Line, State},
-    transition::{Heard, Hold, Move, Phase},
-    wish::{Payment, Wish},
+    transition::{Heard, Move, Phase},
+    wish::Wish,
 };
-use crate::plan::{self, Next};
+use crate::plan;
 
 impl State {
     /// The order that a placement makes.
@@ -73,7 +72,7 @@ impl State {
                 ..
             } => {
                 self.move_part(*step, entity, attempt, Heard::Refused { resent: *resent });
-                self.refused(*step, entity, refusal);
+                self.refused(entity, refusal);
             }
             What::AcceptedLate {
                 step,
@@ -89,6 +88,12 @@ impl State {
                 refusal,
                 times,
             } => self.kept(*step, entity, attempt, *times, refusal),
+            What::Missing {
+                step,
+                entity,
+                refusal,
+                times,
+            } => self.missing(*step, entity, attempt, *times, refusal),
             What::PaymentNamed {
                 imp_uid,
                 price,
@@ -97,13 +102,9 @@ impl State {
                 self.failure = None;
                 self.deadline_at = *deadline_at;
                 self.name_payment(imp_uid, *price);
+                self.move_part(Step::Payment, &self.id.entity(), attempt, Heard::Asked);
             }
-            What::Unpaid { amount, .. } => {
-                let (entity, amount) = (self.id.entity(), amount.get());
-                let mut part = Part::new(Step::Payment, entity, attempt, amount);
-                part.hold = Hold::Releasing;
-                self.parts.push(part);
-            }
+            What::Unpaid { amount, .. } => self.close_payment(attempt, amount.get()),
             What::Confirmed { .. } => self.go(Move::Confirm),
             What::Failed { refusal, .. } => {
                 self.go(Move::Fail);
@@ -128,7 +129,7 @@ impl State {
                 self.go(Move::Retry);
                 self.attempt = attempt;
                 if let (Some(payment), Some(until)) = (&mut self.wish.payment, pay_until) {
-                    payment.wait(attempt, *until);
+                    payment.wait(*until);
                 }
                 self.deadline_at = *deadline_at;
                 if traceparent.is_some() {
@@ -141,35 +142,6 @@ impl State {
             Phase::Pending => self.ask(),
             Phase::Cancelling => self.undo(),
             Phase::Confirmed | Phase::Failed | Phase::Cancelled => {}
-        }
-    }
-
-    /// Asks for what comes next, once every answer is there that this rests on.
-    fn ask(&mut self) {
-        if let Next::Ask(parts) = plan::next(self) {
-            self.parts.extend(parts);
-        }
-    }
-
-    /// Gives back what a cancel gives back now: first what may be refused, then all the rest.
-    fn undo(&mut self) {
-        let may_refuse = |part: &Part| plan::row(part.step).undo.may_refuse();
-        let first = self.parts.iter().any(|p| may_refuse(p) && p.is_ours());
-        for part in &mut self.parts {
-            if (!first || may_refuse(part)) && !part.late {
-                part.give_back();
-            }
-        }
-    }
-
-    /// Forgets what an attempt has brought, before another.
-    pub(super) fn forget(&mut self) {
-        self.failure = None;
-        self.points_used = None;
-        self.discount = None;
-        self.parts.retain(|part| part.late);
-        for line in &mut self.lines {
-            *line = Line::new(line.product_id, line.quantity);
         }
     }
 
@@ -191,6 +163,7 @@ impl State {
                 .and_then(|number| i64::try_from(number).ok())
                 .map_or(Touch::None, Touch::One),
             What::Kept { .. }
+            | What::Missing { .. }
             | What::PaymentNamed { .. }
             | What::Unpaid { .. }
             | What::Confirmed { .. }
@@ -198,97 +171,9 @@ impl State {
         }
     }
 
-    /// Moves a part; `None` where there is no such part.
-    fn move_part(
-        &mut self,
-        step: Step,
-        entity: &EntityId,
-        attempt: u32,
-        heard: Heard,
-    ) -> Option<&mut Part> {
-        let mut parts = self.parts.iter_mut();
-        let part = parts.find(|part| part.is(step, entity, attempt))?;
-        if let Some(hold) = part.hold.after(heard) {
-            part.hold = hold;
-        }
-        Some(part)
-    }
-
-    fn accepted_late(&mut self, step: Step, entity: &EntityId, attempt: u32, amount: i64) {
-        if let Some(part) = self.move_part(step, entity, attempt, Heard::Accepted) {
-            part.late = true;
-            return;
-        }
-        let mut part = Part::new(step, entity.clone(), attempt, amount);
-        (part.hold, part.late) = (Hold::Releasing, true);
-        self.parts.push(part);
-        self.sort();
-    }
-
-    /// Where a cancel was refused and its payment is given back all the same, the cancel goes on.
-    fn given_back(&mut self, step: Step, entity: &EntityId, attempt: u32) {
-        let kept = self.part(step, entity, attempt);
-        let kept = kept.is_some_and(|part| part.hold == Hold::Kept && !part.late);
-        self.move_part(step, entity, attempt, Heard::GivenBack);
-        if kept && self.phase == Phase::Confirmed {
-            self.go(Move::Cancel);
-            self.failure = None;
-        }
-    }
-
-    /// Where a cancel is refused, the order stays as it was.
-    fn kept(&mut self, step: Step, entity: &EntityId, attempt: u32, times: u32, why: &Refusal) {
-        if let Some(part) = self.move_part(step, entity, attempt, Heard::Kept) {
-            part.kept = times;
-            if !part.late && self.phase == Phase::Cancelling {
-                self.go(Move::Keep);
-                self.failure = Some(Failure {
-                    line: None,
-                    refusal: why.clone(),
-                });
-            }
-        }
-    }
-
-    fn name_payment(&mut self, named: &str, paid: Money) {
-        if let Some(Payment::External { imp_uid, price, .. }) = &mut self.wish.payment {
-            *imp_uid = Some(named.to_owned());
-            *price = Some(paid);
-        }
-    }
-
-    /// Brings the parts into the order in which a row of the table is read.
-    pub(super) fn sort(&mut self) {
-        self.parts.sort_by_key(|part| (part.attempt, part.step));
-    }
-
-    /// The first line's word counts, whichever answer came first. A payment that the gateway does
-    /// not know fails nothing: another may be named, and is asked for under ids of its own.
-    fn refused(&mut self, step: Step, entity: &EntityId, refusal: &Refusal) {
-        let line = self.line_of(entity).and_then(|n| u32::try_from(n).ok());
-        let first = self.failure.as_ref().is_none_or(|f| line < f.line);
-        if first {
-            self.failure = Some(Failure {
-                line,
-                refusal: refusal.clone(),
-            });
-        }
-        if let (Step::Payment, Refusal::PaymentNotFound, Some(payment)) =
-            (step, refusal, &mut self.wish.payment)
-            && let Payment::External { attempt, until, .. } = payment
-        {
-            let (next, until) = (*attempt + 1, *until);
-            payment.wait(next, until);
-        }
-    }
-
-    fn go(&mut self, step: Move) {
+    pub(super) fn go(&mut self, step: Move) {
         if let Some(phase) = self.phase.after(step) {
             self.phase = phase;
         }
-    }
-
-    fn give_back_all(&mut self) {
-        self.parts.iter_mut().for_each(Part::give_back);
     }
 }

@@ -103,9 +103,20 @@ pub enum What {
         step: Step,
         /// Who kept it.
         entity: EntityId,
-        /// How often it was kept by now.
+        /// How often that was refused by now.
         times: u32,
         /// Why.
+        refusal: Refusal,
+    },
+    /// The gateway does not know the payment that was named: the order waits for another.
+    Missing {
+        /// The step of the plan.
+        step: Step,
+        /// Who said so.
+        entity: EntityId,
+        /// How often that was said by now.
+        times: u32,
+        /// In which words.
         refusal: Refusal,
     },
     /// The customer named the payment that was made outside.
@@ -198,6 +209,15 @@ impl Change {
                 let id = format!("KEPT-{times}-{}/{}/{entity}", release(), step.name());
                 ("kept", Some(RequestId::from(id)))
             }
+            What::Missing {
+                step,
+                entity,
+                times,
+                ..
+            } => {
+                let id = format!("MISSING-{times}-{}/{}/{entity}", reserve(), step.name());
+                ("missing", Some(RequestId::from(id)))
+            }
             What::PaymentNamed { .. } => ("paymentNamed", None),
             What::Unpaid { .. } => ("unpaid", own("UNPAID")),
             What::Confirmed { .. } => ("confirmed", own("CONFIRM")),
@@ -256,6 +276,7 @@ impl Change {
             | What::AcceptedLate { .. }
             | What::GivenBack { .. }
             | What::Kept { .. }
+            | What::Missing { .. }
             | What::PaymentNamed { .. }
             | What::CancelRequested => return None,
         };

@@ -147,7 +147,7 @@ impl State {
         let pay_until = later(context.now, retry.payment_deadline_ms);
         Ok(vec![Change {
             order_id: self.id,
-            attempt: self.last_attempt() + 1,
+            attempt: self.attempt + 1,
             what: What::Retried {
                 order,
                 deadline_at: later(context.now, retry.deadline_ms),
@@ -163,26 +163,18 @@ impl State {
             "an order that is {} waits for no other payment",
             self.phase.status().name()
         ));
-        let Some(Payment::External {
-            until,
-            attempt,
-            imp_uid,
-            ..
-        }) = &self.wish.payment
-        else {
+        let Some(Payment::External { until, imp_uid, .. }) = &self.wish.payment else {
             return refused;
         };
         match imp_uid {
             Some(named) if *named == pay.imp_uid => Ok(vec![]),
-            None if self.phase == Phase::Pending && now < *until => Ok(vec![Change {
-                order_id: self.id,
-                attempt: *attempt,
-                what: What::PaymentNamed {
+            None if self.phase == Phase::Pending && now < *until => {
+                Ok(vec![self.change(What::PaymentNamed {
                     imp_uid: pay.imp_uid.clone(),
                     price: pay.price,
                     deadline_at: later(now, pay.deadline_ms).max(*until),
-                },
-            }]),
+                })])
+            }
             _ => refused,
         }
     }
@@ -199,14 +191,10 @@ impl State {
     }
 
     fn unpaid(&self) -> Option<Change> {
-        Some(Change {
-            order_id: self.id,
-            attempt: self.last_attempt(),
-            what: What::Unpaid {
-                amount: self.amounts().amount_due?,
-                buyer_id: self.buyer_id.clone(),
-            },
-        })
+        Some(self.change(What::Unpaid {
+            amount: self.amounts().amount_due?,
+            buyer_id: self.buyer_id.clone(),
+        }))
     }
 
     /// The end of a pending order's saga, once it has come to one.
@@ -258,7 +246,7 @@ fn wish(place: &Place, now: Timestamp) -> Wish {
     Wish {
         points: place.points.filter(|points| *points > Money::ZERO),
         coupon_id: place.coupon_id,
-        payment: payment.map(|by| Payment::new(by, 1, until)),
+        payment: payment.map(|by| Payment::new(by, until)),
     }
 }
 

@@ -23,9 +23,10 @@ pub(crate) struct Part {
     /// another copy of the same acceptance is known as such.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) late: bool,
-    /// How often it was not given back when the order asked for it.
+    /// How often a request was refused that may be made again under the same id: to give back what
+    /// was kept, or to take a payment that the gateway did not know.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub(crate) kept: u32,
+    pub(crate) refusals: u32,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -43,7 +44,7 @@ impl Part {
             amount,
             hold: Hold::Asked,
             late: false,
-            kept: 0,
+            refusals: 0,
         }
     }
 

@@ -148,14 +148,6 @@ impl State {
         }
     }
 
-    /// The last attempt whose number stands in a request id.
-    pub(crate) fn last_attempt(&self) -> u32 {
-        match self.wish.payment {
-            Some(Payment::External { attempt, .. }) => attempt.max(self.attempt),
-            _ => self.attempt,
-        }
-    }
-
     /// What the lines cost, once each is priced; `None` also beyond [`Money::MAX`].
     pub(crate) fn subtotal(&self) -> Option<Money> {
         let mut subtotal = Money::ZERO;

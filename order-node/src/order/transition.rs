@@ -106,6 +106,8 @@ pub(crate) enum Hold {
 /// What moves a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Heard {
+    /// The order asks for it anew, under the same id.
+    Asked,
     /// The reserve was accepted.
     Accepted,
     /// The reserve was refused; `resent` where another copy of it may still be accepted.
@@ -125,6 +127,7 @@ impl Hold {
     /// Where this leads; `None` where it changes nothing.
     pub(crate) const fn after(self, heard: Heard) -> Option<Self> {
         match (self, heard) {
+            (Self::Refused, Heard::Asked) => Some(Self::Asked),
             (Self::Asked, Heard::Accepted) => Some(Self::Held),
             (Self::Asked, Heard::Refused { resent: false }) => Some(Self::Refused),
             // A copy may be accepted after a restock, and its answer lost: only a release ends it.
@@ -135,17 +138,24 @@ impl Hold {
             // What was refused once may be done by a copy of the same request.
             (Self::Releasing | Self::Kept, Heard::GivenBack) => Some(Self::Released),
             (Self::Releasing, Heard::Kept) => Some(Self::Kept),
-            (Self::Asked, Heard::GivenBack | Heard::Kept)
+            (Self::Asked, Heard::Asked | Heard::GivenBack | Heard::Kept)
             | (
                 Self::Held,
-                Heard::Accepted | Heard::Refused { .. } | Heard::GivenBack | Heard::Kept,
+                Heard::Asked
+                | Heard::Accepted
+                | Heard::Refused { .. }
+                | Heard::GivenBack
+                | Heard::Kept,
             )
             | (
                 Self::Refused,
                 Heard::Refused { .. } | Heard::Unwanted | Heard::GivenBack | Heard::Kept,
             )
-            | (Self::Releasing, Heard::Accepted | Heard::Refused { .. } | Heard::Unwanted)
-            | (Self::Kept, Heard::Accepted | Heard::Refused { .. } | Heard::Kept)
+            | (
+                Self::Releasing,
+                Heard::Asked | Heard::Accepted | Heard::Refused { .. } | Heard::Unwanted,
+            )
+            | (Self::Kept, Heard::Asked | Heard::Accepted | Heard::Refused { .. } | Heard::Kept)
             | (Self::Released, _) => None,
         }
     }

@@ -35,9 +35,6 @@ pub enum Payment {
     External {
         /// Until when it is waited for.
         until: Timestamp,
-        /// The attempt that it is asked for in: that of the order, and one more each time that
-        /// the gateway knows no such payment.
-        attempt: u32,
         /// The gateway's id of it, once the customer has named it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         imp_uid: Option<String>,
@@ -49,24 +46,23 @@ pub enum Payment {
 
 impl Payment {
     /// A payment that is not made yet.
-    pub(super) fn new(by: &PayBy, attempt: u32, until: Timestamp) -> Self {
+    pub(super) fn new(by: &PayBy, until: Timestamp) -> Self {
         match by {
             PayBy::Card { token } => Self::Card {
                 token: token.clone(),
             },
             PayBy::External => Self::External {
                 until,
-                attempt,
                 imp_uid: None,
                 price: None,
             },
         }
     }
 
-    /// Waits anew for a payment that is made outside.
-    pub(super) fn wait(&mut self, in_attempt: u32, until: Timestamp) {
+    /// Forgets which payment was named: until then another is waited for.
+    pub(super) fn wait(&mut self, until: Timestamp) {
         if let Self::External { .. } = self {
-            *self = Self::new(&PayBy::External, in_attempt, until);
+            *self = Self::new(&PayBy::External, until);
         }
     }
 }

@@ -3,12 +3,12 @@
 use messages::{
     Money, Refusal,
     envelope::Raw,
-    order::Command,
+    order::{Command, Step},
     payment::{self, Authorise, Cancel, Method, Reply},
 };
 
 use super::{Said, Want, Wants};
-use crate::order::{Brought, Part, Payment, State};
+use crate::order::{Brought, Hold, Part, Payment, State};
 
 /// What the order comes to, if it is paid here and anything is left. A payment that is made
 /// outside is asked for once the customer has named it.
@@ -17,15 +17,19 @@ pub(super) fn due(order: &State) -> Result<Wants, Refusal> {
         return Ok(Wants::part(None));
     };
     let due = order.amounts().amount_due.ok_or(Refusal::AmountTooLarge)?;
-    let attempt = match payment {
-        _ if due == Money::ZERO => return Ok(Wants::part(None)),
-        Payment::Card { .. } => order.attempt,
-        Payment::External { imp_uid: None, .. } => return Ok(Wants::Later),
-        Payment::External { attempt, .. } => *attempt,
-    };
+    if due == Money::ZERO {
+        return Ok(Wants::part(None));
+    }
+    let entity = order.id.entity();
+    if let Payment::External { imp_uid: None, .. } = payment {
+        let part = order.part(Step::Payment, &entity, order.attempt);
+        if part.is_none_or(|part| part.hold == Hold::Refused) {
+            return Ok(Wants::Later);
+        }
+    }
     Ok(Wants::part(Some(Want {
-        entity: order.id.entity(),
-        attempt,
+        entity,
+        attempt: order.attempt,
         amount: due.get(),
     })))
 }
@@ -72,6 +76,7 @@ pub(super) fn answered(command: &Command) -> Option<Said> {
         Ok(Reply::Authorised(paid)) => Some(Said::Taken(paid.amount.get(), Brought::Nothing)),
         Ok(Reply::Cancelled(_)) => Some(Said::GivenBack),
         Ok(Reply::Rejected | Reply::Payment(_)) => None,
+        Err(refusal @ Refusal::PaymentNotFound) => Some(Said::Missing(refusal.clone())),
         Err(refusal) => Some(Said::Refused(refusal.clone())),
     }
 }

@@ -72,6 +72,7 @@ pub(crate) fn owes(order: &State) -> Vec<Outgoing> {
             request_id,
             service: row.of,
             entity: part.entity.clone(),
+            again: part.refusals,
             body,
             traceparent: order.traceparent.clone(),
         })

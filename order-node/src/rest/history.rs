@@ -172,6 +172,12 @@ impl Told {
                 entity,
                 refusal,
                 ..
+            }
+            | What::Missing {
+                step,
+                entity,
+                refusal,
+                ..
             } => asked("reserve", "REFUSED", step, entity, Some(why(&refusal))),
             What::AcceptedLate {
                 step,

@@ -151,6 +151,7 @@ impl World {
                 if let Some(holder) = self.holders.values_mut().nth(pick % count) {
                     holder.added += 2;
                     holder.keeps = !holder.keeps;
+                    holder.misses = pick % 2 == 0;
                 }
             }
             Happens::Expired(after) => self.saga.expire_after(after),
@@ -259,6 +260,8 @@ struct Holder {
     added: i64,
     /// Whether it refuses to give back, where it may.
     keeps: bool,
+    /// Whether it knows nothing of what was named, rather than that it refuses.
+    misses: bool,
     ledger: BTreeMap<RequestId, Row>,
 }
 
@@ -300,6 +303,7 @@ impl Holder {
                     self.ledger.insert(id.clone(), Row::Taken(amount));
                     Word::Yes
                 }
+                Ok(reservation::Reserve::Take) if self.misses => Word::Missing,
                 Ok(reservation::Reserve::Take) | Err(_) => Word::No,
             };
         }

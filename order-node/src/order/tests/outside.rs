@@ -2,11 +2,11 @@
 //! twice, and of a name that the gateway does not know.
 
 use messages::{
-    Origin, Refusal, RequestId,
+    Origin, Refusal,
     order::{PayBy, Status, Step},
 };
 
-use super::{super::*, saga::*};
+use super::{super::*, participants::Word, saga::*};
 
 /// An order that holds everything else, and waits for its payment.
 fn waiting() -> Saga {
@@ -152,27 +152,29 @@ fn an_order_that_is_not_paid_outside_takes_no_payment() {
 fn a_payment_that_the_gateway_does_not_know_leaves_it_waiting_for_another() {
     for resent in [false, true] {
         let mut saga = waiting();
-        saga.pay("first", "imp_typo").expect("it waits");
-        saga.resent = resent;
-        says_no(&mut saga, Refusal::PaymentNotFound);
-        saga.resent = false;
-        assert_eq!(saga.status(), Status::Pending);
-        assert_eq!(saga.reason(), Some(Refusal::PaymentNotFound));
-        assert!(saga.order.settled());
-        assert_eq!(saga.owed_now(false).len(), usize::from(resent));
-        saga.pay("second", "imp_1").expect("it waits again");
+        for (times, key) in [(1, "first"), (2, "second")] {
+            saga.pay(key, "imp_typo").expect("it waits");
+            saga.resent = resent;
+            says_no(&mut saga, Refusal::PaymentNotFound);
+            saga.resent = false;
+            assert_eq!(saga.status(), Status::Pending);
+            assert_eq!(saga.reason(), Some(Refusal::PaymentNotFound));
+            assert!(saga.order.settled());
+            assert_eq!(saga.owed(), []);
+            assert_eq!(
+                saga.state().parts.last().map(|part| part.refusals),
+                Some(times)
+            );
+        }
+        saga.pay("third", "imp_1").expect("it waits again");
         assert_eq!(saga.reason(), None);
-        let asked = saga.owed_now(true).remove(0);
         assert_eq!(
-            asked.id,
-            RequestId::reserve(ORDER, 2),
-            "under ids of its own"
+            saga.order.owes()[0].again,
+            2,
+            "no copy of what was answered"
         );
         saga.to_the_end();
         assert_eq!(saga.status(), Status::Confirmed);
-        saga.give_all_back();
-        let held: usize = saga.held().into_iter().map(|(_, count)| count).sum();
-        assert_eq!(held, 5);
         saga.cancel("key").expect("confirmed");
         saga.give_all_back();
         assert_eq!(saga.status(), Status::Cancelled);
@@ -180,22 +182,40 @@ fn a_payment_that_the_gateway_does_not_know_leaves_it_waiting_for_another() {
 }
 
 #[test]
+fn a_payment_that_was_not_known_and_comes_late_is_given_back() {
+    let mut saga = waiting();
+    saga.pay("first", "imp_1").expect("it waits");
+    let asked = saga.owed_now(true).remove(0);
+    says_no(&mut saga, Refusal::PaymentNotFound);
+    saga.answer(&asked, Word::Yes);
+    assert_eq!(saga.reason(), Some(Refusal::PaymentNotFound));
+    assert_eq!(saga.status(), Status::Failed, "its attempt is used up");
+    saga.give_all_back();
+    assert_eq!(saga.owed(), []);
+}
+
+#[test]
+fn a_payment_that_was_not_known_is_closed_when_none_comes_in_time() {
+    let mut saga = waiting();
+    saga.pay("first", "imp_typo").expect("it waits");
+    says_no(&mut saga, Refusal::PaymentNotFound);
+    saga.expire_after(PAYMENT_DEADLINE_MS);
+    assert_eq!(saga.reason(), Some(Refusal::PaymentExpired));
+    assert_eq!(saga.owed_now(false).len(), 5);
+    saga.give_all_back();
+    assert_eq!(saga.owed(), []);
+}
+
+#[test]
 fn a_retry_waits_for_a_payment_anew() {
     let mut saga = waiting();
     saga.pay("first", "imp_1").expect("it waits");
-    says_no(&mut saga, Refusal::PaymentNotFound);
-    saga.pay("second", "imp_2").expect("it waits");
     says_no(&mut saga, mismatch());
     saga.give_all_back();
     saga.retry("key").expect("it failed");
-    assert_eq!(
-        saga.dec(),
-        RequestId::reserve(ORDER, 3),
-        "no id is used twice"
-    );
     saga.to_the_end();
     assert!(saga.order.settled());
-    saga.pay("third", "imp_3").expect("it waits");
+    saga.pay("second", "imp_1").expect("it waits");
     saga.to_the_end();
     assert_eq!(saga.status(), Status::Confirmed);
 }

@@ -20,6 +20,8 @@ pub(super) enum Word {
     No,
     /// It is given back.
     Back,
+    /// There is no such thing, where the customer names it; else it is not taken.
+    Missing,
 }
 
 /// Something that an order has asked for: a part, or to have one given back.
@@ -126,7 +128,8 @@ pub(super) fn says(step: Step, word: Word, amount: i64) -> Command {
     let pieces = |amount| u32::try_from(amount).ok().and_then(Quantity::new);
     let yes = word == Word::Yes;
     match step {
-        _ if word == Word::No => refuses(step),
+        Step::Payment if word == Word::Missing => Command::Payment(Err(Refusal::PaymentNotFound)),
+        _ if matches!(word, Word::No | Word::Missing) => refuses(step),
         Step::Stock if yes => Command::Product(Ok(product::Reply::Reserved(product::Reserved {
             name: "mug".into(),
             unit_price: money(PRICE),
