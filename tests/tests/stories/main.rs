@@ -25,3 +25,4 @@ mod points_on_the_broker;
 mod ranking;
 mod selling_out;
 mod takeover;
+mod whole_by_hand;
