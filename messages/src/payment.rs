@@ -157,6 +157,8 @@ pub enum Outcome {
     Paid {
         /// What it was charged under.
         merchant_uid: String,
+        /// Which gateway.
+        gateway: String,
         /// The gateway's id of it.
         gateway_id: String,
         /// How much.
@@ -267,8 +269,8 @@ pub struct View {
     pub amount: Money,
     /// Where it stands.
     pub status: Status,
-    /// By which gateway.
-    pub gateway: String,
+    /// By which gateway, once it has taken the money.
+    pub gateway: Option<String>,
     /// The gateway's id of it, once there is one.
     pub gateway_id: Option<String>,
 }

@@ -1,13 +1,14 @@
 //! Samples of what payments are asked, and what they say.
 
-use messages::{Refusal, payment};
+use messages::{Refusal, Service, payment};
 
-use crate::parts::{ORDER, Sample, bare, buyer, full, money, order_id, said};
+use crate::parts::{ORDER, Sample, bare, buyer, full, money, order_id, said, told};
 
 pub(crate) fn samples() -> Vec<Sample> {
     let mut all = commands();
     all.extend(outcomes());
     all.extend(answers());
+    all.extend(events());
     all
 }
 
@@ -54,6 +55,7 @@ fn outcomes() -> Vec<Sample> {
             "paid",
             Outcome::Paid {
                 merchant_uid: ORDER.into(),
+                gateway: "portone".into(),
                 gateway_id: gateway_id(),
                 amount: money(117_000),
             },
@@ -62,7 +64,7 @@ fn outcomes() -> Vec<Sample> {
             "declined",
             Outcome::Declined {
                 merchant_uid: ORDER.into(),
-                refusal: Refusal::DependencyFailed,
+                refusal: Refusal::PaymentMismatch { due: 3, paid: 2 },
                 resent: true,
                 unwanted: Some(gateway_id()),
             },
@@ -112,7 +114,7 @@ fn answers() -> Vec<Sample> {
             order_id: order_id(),
             amount: money(117_000),
             status,
-            gateway: "portone".into(),
+            gateway: gateway_id.map(|_| "portone".into()),
             gateway_id: gateway_id.map(Into::into),
         })
     };
@@ -129,5 +131,20 @@ fn answers() -> Vec<Sample> {
         said("", bare(done(view(Status::Authorised, Some("imp_1"))))),
         said("pending", bare(done(view(Status::Pending, None)))),
         said("", full(refused)),
+    ]
+}
+
+fn events() -> Vec<Sample> {
+    let moved = payment::MoneyMoved {
+        order_id: order_id(),
+        user_id: buyer(),
+        request_id: format!("DEC-{ORDER}"),
+        amount: money(117_000),
+        gateway: "sandbox".into(),
+        gateway_id: "imp_448280090638".into(),
+    };
+    vec![
+        told("payment.completed", Service::Payment, moved.clone()),
+        told("payment.cancelled", Service::Payment, moved),
     ]
 }
