@@ -45,6 +45,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     coupons: coupon_node::settings::Settings,
     #[command(flatten)]
+    payments: payment_node::settings::Settings,
+    #[command(flatten)]
     common: Common,
 }
 
@@ -83,6 +85,8 @@ async fn serve(args: &Args, url: &str, metrics: telemetry::PrometheusHandle) -> 
     let points = point_node::settings::service(host.clone(), common, &args.points)?;
     let ranking = ranking_node::settings::reading(Arc::clone(&host.bus), common, &args.ranking)?;
     let coupons = coupon_node::settings::service(host.clone(), common, &args.coupons)?;
+    let (payments, at_gateway) =
+        payment_node::settings::service(host.clone(), common, &args.payments)?;
     let orders = order_node::settings::service(host, common, &args.orders)?;
     let best = Best::new(ranking.database().clone(), Arc::new(SystemClock));
     let process = Process {
@@ -97,6 +101,10 @@ async fn serve(args: &Args, url: &str, metrics: telemetry::PrometheusHandle) -> 
         process.part(&products, product_node::rest::router(products.clone())),
         process.part(&points, point_node::rest::router(points.clone())),
         process.part(&coupons, coupon_node::rest::router(coupons.clone())),
+        process.part(
+            &payments,
+            payment_node::rest::router(payments.clone(), at_gateway),
+        ),
         process.part(
             &orders,
             order_node::rest::router(orders.clone(), &args.orders),

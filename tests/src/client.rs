@@ -270,6 +270,7 @@ fn program(path: &str) -> &'static str {
         ["users", _, "points", ..] => "point-node",
         ["stats", ..] => "ranking-node",
         ["coupons", ..] | ["users", _, "coupons", ..] => "coupon-node",
+        ["payments" | "sandbox", ..] => "payment-node",
         _ => "order-node",
     }
 }

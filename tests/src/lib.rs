@@ -8,6 +8,7 @@
 pub mod check;
 pub mod client;
 pub mod files;
+pub mod gateway;
 pub mod hand;
 pub mod load;
 pub mod model;

@@ -54,6 +54,11 @@ impl Node {
         Self::new(world, "coupon-node")
     }
 
+    /// The payment-node alone.
+    pub fn payment(world: &World) -> Self {
+        Self::new(world, "payment-node")
+    }
+
     fn new(world: &World, program: &'static str) -> Self {
         Self {
             world: world.clone(),

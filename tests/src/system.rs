@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use crate::{Client, Nats, Node, Postgres, World, place};
 
 /// The services with a database of their own.
-const SERVICES: [&str; 5] = ["order", "product", "point", "coupon", "ranking"];
+const SERVICES: [&str; 6] = ["order", "product", "point", "coupon", "payment", "ranking"];
 
 /// Where the services keep what they know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,7 @@ impl System {
         system.add(Node::product(&system.world)).await;
         system.add(Node::point(&system.world)).await;
         system.add(Node::coupon(&system.world)).await;
+        system.add(Node::payment(&system.world)).await;
         system.add(Node::order(&system.world)).await;
         system
     }

@@ -20,11 +20,12 @@ const IO: [&str; 8] = [
     "ractor",
     "rustix",
 ];
-const SERVICES: [&str; 5] = [
+const SERVICES: [&str; 6] = [
     "order-node",
     "product-node",
     "point-node",
     "coupon-node",
+    "payment-node",
     "ranking-node",
 ];
 const ABOVE: [&str; 2] = ["onhand", "onhand-tests"];

@@ -19,6 +19,7 @@ mod harness;
 mod idempotency;
 mod on_the_broker;
 mod operations;
+mod payments;
 mod permissions;
 mod points;
 mod points_on_the_broker;
