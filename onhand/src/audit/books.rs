@@ -139,6 +139,10 @@ impl Books {
         self.change("coupon.db", sql).await;
     }
 
+    pub(super) async fn payment(&self, sql: &str) {
+        self.change("payment.db", sql).await;
+    }
+
     pub(super) async fn order(&self, sql: &str) {
         self.change("order.db", sql).await;
     }
@@ -173,6 +177,7 @@ impl Books {
             order: file("order.db"),
             point: super::there(self.file("point.db")),
             coupon: super::there(self.file("coupon.db")),
+            payment: super::there(self.file("payment.db")),
         }
     }
 

@@ -18,6 +18,9 @@ mod coupon_tests;
 mod ledger;
 mod merge;
 mod order;
+mod payment;
+#[cfg(test)]
+mod payment_tests;
 #[cfg(test)]
 mod point_tests;
 mod progress;
@@ -38,7 +41,7 @@ use node::store::DatabaseUrl;
 use self::progress::Progress;
 use self::report::Report;
 use self::snapshot::Snapshot;
-use self::taken::Participant;
+use self::taken::{ALL_ROWS, Participant};
 
 /// Checks that stock, ledgers and orders agree, also while the system runs
 ///
@@ -60,6 +63,9 @@ pub(crate) struct Args {
     /// The coupons' database (default: coupon.db in the data folder, where there is one)
     #[arg(long, env = "ONHAND_COUPON_DATABASE_URL", hide_env_values = true)]
     coupon_database_url: Option<DatabaseUrl>,
+    /// The payments' database (default: payment.db in the data folder, where there is one)
+    #[arg(long, env = "ONHAND_PAYMENT_DATABASE_URL", hide_env_values = true)]
+    payment_database_url: Option<DatabaseUrl>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -82,6 +88,9 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         coupon: args
             .coupon_database_url
             .or_else(|| there(args.data.join("coupon.db"))),
+        payment: args
+            .payment_database_url
+            .or_else(|| there(args.data.join("payment.db"))),
     };
     let report = match audit(&databases, &Progress::on_terminal()).await {
         Ok(report) => report,
@@ -129,17 +138,19 @@ struct Databases {
     /// None where the service has never run, as of those below.
     point: Option<DatabaseUrl>,
     coupon: Option<DatabaseUrl>,
+    payment: Option<DatabaseUrl>,
 }
 
 impl Databases {
     /// The participants besides the products.
-    fn participants(&self) -> [Participant<'_>; 2] {
+    fn participants(&self) -> [Participant<'_>; 3] {
         let points = Participant {
             whose: "points",
             step: "points",
             took: "used",
             gave_back: "refunded",
             told_as: Some("points_used"),
+            rows: ALL_ROWS,
             database: self.point.as_ref(),
         };
         let coupons = Participant {
@@ -148,9 +159,21 @@ impl Databases {
             took: "used",
             gave_back: "restored",
             told_as: None,
+            rows: ALL_ROWS,
             database: self.coupon.as_ref(),
         };
-        [points, coupons]
+        let payments = Participant {
+            whose: "payments",
+            step: "payment",
+            took: "authorised",
+            gave_back: "cancelled",
+            // An order without a payment is settled outside.
+            told_as: Some("CASE WHEN payment IS NULL THEN 0 ELSE amount_due END"),
+            // What the gateway is asked on the way stands under ids of its own.
+            rows: "amount IS NOT NULL",
+            database: self.payment.as_ref(),
+        };
+        [points, coupons, payments]
     }
 
     /// One moment of each: of the products first.
@@ -207,6 +230,12 @@ async fn audit(databases: &Databases, progress: &Progress) -> Result<Report> {
         ledger::check_numbers("coupon", &mut coupons, &mut report, progress).await?;
         coupon::check(&mut coupons, &mut report, progress).await?;
         coupons.close().await;
+    }
+    if let Some(url) = &databases.payment {
+        let mut payments = open("payments", url, &["payment", "sandbox_charge", "ledger"]).await?;
+        ledger::check_numbers("payment", &mut payments, &mut report, progress).await?;
+        payment::check(&mut payments, &mut report, progress).await?;
+        payments.close().await;
     }
     for participant in databases.participants() {
         taken::check(&participant, databases, &mut report, progress).await?;

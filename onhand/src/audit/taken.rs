@@ -36,8 +36,10 @@ pub(super) struct Participant<'a> {
     pub(super) took: &'static str,
     /// And one that gave back: `restored`.
     pub(super) gave_back: &'static str,
-    /// The column of an order that says how much it took in all, where there is one: `points_used`.
+    /// What of an order's row says how much it took in all, where there is such: `points_used`.
     pub(super) told_as: Option<&'static str>,
+    /// Which rows of its ledger are effects of a step.
+    pub(super) rows: &'static str,
     /// Its database; none where the service has never run.
     pub(super) database: Option<&'a DatabaseUrl>,
 }
@@ -59,13 +61,14 @@ const EFFECT: &[Kind] = &[
     Kind::Integer,
 ];
 const EFFECT_SQL: &str = "SELECT substr(request_id, 5, 36), entity, request_id, kind, amount \
-     FROM ledger WHERE origin = 'saga' ORDER BY substr(request_id, 5, 36)";
+     FROM ledger WHERE origin = 'saga'";
+/// Every row that a saga asked for.
+pub(super) const ALL_ROWS: &str = "1 = 1";
 
 /// An order, and what it says of its parts.
 struct Order {
     status: String,
     in_flight: bool,
-    attempt: i64,
     /// How much it says that it took in all.
     told: Option<i64>,
     parts: Vec<Part>,
@@ -91,7 +94,6 @@ const ORDER: &[Kind] = &[
     Kind::Text,
     Kind::Boolean,
     Kind::Boolean,
-    Kind::Integer,
     Kind::Integer,
     Kind::Text,
 ];
@@ -135,12 +137,16 @@ async fn scan(
     let mut findings = BTreeMap::new();
     {
         let mut effects = theirs.as_mut().map(|snapshot| {
-            let sql = format!("{EFFECT_SQL}{}", snapshot.by_bytes());
+            let sql = format!(
+                "{EFFECT_SQL} AND {} ORDER BY substr(request_id, 5, 36){}",
+                participant.rows,
+                snapshot.by_bytes()
+            );
             Groups::new(snapshot.rows(sql, &[], EFFECT), effect_of)
         });
         let told = participant.told_as.unwrap_or("CAST(NULL AS BIGINT)");
         let sql = format!(
-            "SELECT id, status, owing, cancelling, attempt, {told}, parts FROM orders ORDER BY id{}",
+            "SELECT id, status, owing, cancelling, {told}, parts FROM orders ORDER BY id{}",
             orders.by_bytes()
         );
         let mut orders = Groups::new(orders.rows(sql, &[], ORDER), order_of);
@@ -188,12 +194,11 @@ fn effect_of(mut row: Reader) -> Result<(String, Effect), RowError> {
 fn order_of(mut row: Reader) -> Result<(String, Order), RowError> {
     let (id, status) = (row.text()?, row.text()?);
     let (owing, cancelling) = (row.boolean()?, row.boolean()?);
-    let (attempt, told) = (row.integer()?, row.integer_or_null()?);
+    let told = row.integer_or_null()?;
     let parts = row.text_or_null()?;
     let order = Order {
         in_flight: status == "PENDING" || owing || cancelling,
         status,
-        attempt,
         told,
         parts: parts
             .map(|json| serde_json::from_str(&json))

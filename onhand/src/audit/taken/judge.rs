@@ -50,9 +50,11 @@ pub(super) fn judge(
     let held = |(entity, attempt): &(&str, i64)| {
         order.is_some_and(|order| {
             order.status == "CONFIRMED"
-                && *attempt == order.attempt
                 && order.parts.iter().any(|part| {
-                    part.step == participant.step && part.entity == *entity && part.hold == "held"
+                    part.step == participant.step
+                        && part.entity == *entity
+                        && part.attempt == *attempt
+                        && part.hold == "held"
                 })
         })
     };
