@@ -179,8 +179,12 @@ impl<E: Entity> Answers<E> {
             at,
         } = asker;
         let letter = Letter {
-            // One id an outcome: a refusal must not hide the acceptance of a later copy.
-            id: format!("{request_id}/{entity}/{from}:{}", answer.kind()),
+            // One id an outcome: a refusal must not hide the acceptance of a later copy, nor, since
+            // the same may be asked anew under its id, another refusal.
+            id: match &answer {
+                Ok(reply) => format!("{request_id}/{entity}/{from}:{}", reply.kind()),
+                Err(_) => format!("{request_id}/{entity}/{from}:{}@{sequence}", answer.kind()),
+            },
             envelope: wire::encode(&Envelope {
                 causation: Some(format!("{request_id}/{entity}")),
                 request_id,
