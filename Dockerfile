@@ -8,7 +8,9 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --release --locked --workspace --bins \
     && mkdir /out \
-    && cp target/release/onhand target/release/order-node target/release/product-node /out/
+    && cp target/release/onhand target/release/order-node target/release/product-node \
+        target/release/point-node target/release/coupon-node target/release/ranking-node \
+        target/release/payment-node /out/
 
 FROM debian:bookworm-slim
 # A number, so that Kubernetes and the like can see that it is not root.

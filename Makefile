@@ -8,7 +8,7 @@ CARGO ?= cargo
 # Where the binaries come out: cargo's own variable, when it is set, moves them.
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 
-.PHONY: help run build test test-rust test-python lint bench clean distclean
+.PHONY: help run build test test-rust test-python lint bench bench-ranking clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,9 @@ bench: ## measure orders per second (ARGS="…" as in onhand bench --help)
 	nats_server=$$(tools/nats-server); \
 	$(CARGO) build --release --locked -p onhand; \
 	ONHAND_NATS_SERVER=$$nats_server exec tools/foreground "$(TARGET)/release/onhand" bench $(ARGS)
+
+bench-ranking: ## measure how long best sellers take to find among 2,000,000 rows
+	@$(CARGO) bench --locked -p ranking-node --bench top
 
 clean: ## remove what was built and the demo's data
 	@$(CARGO) clean

@@ -15,3 +15,7 @@ SQL
 
 database order "$ORDER_DATABASE_PASSWORD"
 database product "$PRODUCT_DATABASE_PASSWORD"
+database point "$POINT_DATABASE_PASSWORD"
+database coupon "$COUPON_DATABASE_PASSWORD"
+database ranking "$RANKING_DATABASE_PASSWORD"
+database payment "$PAYMENT_DATABASE_PASSWORD"

@@ -34,6 +34,11 @@ impl Money {
         Self::new(self.0 + other.0)
     }
 
+    /// What is left, or `None` below nothing.
+    pub const fn minus(self, other: Self) -> Option<Self> {
+        Self::new(self.0 - other.0)
+    }
+
     /// The price of `quantity` pieces, or `None` above [`Money::MAX`].
     pub const fn times(self, quantity: Quantity) -> Option<Self> {
         match self.0.checked_mul(quantity.0 as i64) {
@@ -102,6 +107,8 @@ mod tests {
         assert_eq!(Money::new(-1), None);
         assert_eq!(Money::MAX.plus(Money(1)), None);
         assert_eq!(Money::MAX.times(Quantity(2)), None);
+        assert_eq!(Money(1).minus(Money(2)), None);
+        assert_eq!(Money(3).minus(Money(2)), Money::new(1));
         assert_eq!(Money(3).times(Quantity(2)), Money::new(6));
         assert_eq!((Quantity::new(0), Quantity::new(1_000_001)), (None, None));
         assert!(serde_json::from_str::<Quantity>("-1").is_err());

@@ -14,6 +14,8 @@ pub struct Id<K>(Uuid, PhantomData<fn() -> K>);
 pub type OrderId = Id<kind::Order>;
 /// Names a product.
 pub type ProductId = Id<kind::Product>;
+/// Names a coupon campaign.
+pub type CouponId = Id<kind::Coupon>;
 
 /// What an [`Id`] may name.
 pub mod kind {
@@ -23,6 +25,9 @@ pub mod kind {
     /// A product.
     #[derive(Debug)]
     pub enum Product {}
+    /// A coupon campaign.
+    #[derive(Debug)]
+    pub enum Coupon {}
 }
 
 impl<K> Id<K> {

@@ -5,11 +5,14 @@
 //! Read next: [`envelope`] for the shape on the wire, [`subject`] for where it travels.
 
 pub mod amount;
+pub mod coupon;
 pub mod digest;
 pub mod envelope;
 pub mod event;
 pub mod id;
 pub mod order;
+pub mod payment;
+pub mod point;
 pub mod product;
 mod raw;
 pub mod refusal;
@@ -21,7 +24,7 @@ pub use amount::{Money, Quantity};
 pub use digest::Digest;
 pub use envelope::{Body, Envelope, Origin};
 pub use event::Event;
-pub use id::{EntityId, OrderId, ProductId, RequestId, UserId};
+pub use id::{CouponId, EntityId, OrderId, ProductId, RequestId, UserId};
 pub use refusal::Refusal;
 pub use subject::{Partition, Service, Subject};
 pub use time::Timestamp;

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    Money, OrderId, ProductId, Quantity, Refusal, Timestamp, UserId,
+    CouponId, Money, OrderId, ProductId, Quantity, Refusal, Timestamp, UserId, coupon,
     envelope::{self, Body, Empty, unknown},
-    product,
+    payment::{self, Token},
+    point, product,
 };
 
 /// What reaches an order: a customer's wish, a participant's answer, or its own deadline.
@@ -19,10 +20,18 @@ pub enum Command {
     Retry(Retry),
     /// Reads it.
     Get,
+    /// Pays it, where it waits for a payment that is made outside.
+    Pay(Pay),
     /// Its deadline has passed.
     Expire,
     /// A product answered.
     Product(product::Answer),
+    /// A wallet answered.
+    Point(point::Answer),
+    /// A coupon campaign answered.
+    Coupon(coupon::Answer),
+    /// Its payment answered.
+    Payment(payment::Answer),
 }
 
 /// Places an order.
@@ -33,8 +42,45 @@ pub struct Place {
     pub buyer_id: UserId,
     /// What is ordered: 1 to 100 lines, a product at most once.
     pub items: Vec<Item>,
+    /// How many points may pay for it, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub points: Option<Money>,
+    /// The coupon that is used on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coupon_id: Option<CouponId>,
+    /// How the rest is paid; where it is not said, the order is settled outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment: Option<PayBy>,
     /// How long the order may take before it is given up. The edge fills it in; it is no part of
     /// what the caller asked for.
+    pub deadline_ms: u64,
+    /// How long it waits for a payment that is made outside, likewise.
+    #[serde(default)]
+    pub payment_deadline_ms: u64,
+}
+
+/// How an order is paid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "method", rename_all = "camelCase")]
+pub enum PayBy {
+    /// By a card that the gateway knows.
+    Card {
+        /// What the gateway knows it by.
+        token: Token,
+    },
+    /// By the customer, at the gateway, once the order says how much.
+    External,
+}
+
+/// Says by which payment a waiting order was paid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pay {
+    /// The gateway's id of the payment.
+    pub imp_uid: String,
+    /// How much was paid, as the customer says.
+    pub price: Money,
+    /// How long looking it up may take at least, as in [`Place`].
     pub deadline_ms: u64,
 }
 
@@ -44,6 +90,9 @@ pub struct Place {
 pub struct Retry {
     /// How long the new attempt may take, as in [`Place`].
     pub deadline_ms: u64,
+    /// How long it waits for a payment that is made outside, as in [`Place`].
+    #[serde(default)]
+    pub payment_deadline_ms: u64,
 }
 
 /// One line that is asked for.
@@ -153,7 +202,34 @@ pub struct Reply {
     pub refusal: Option<Refusal>,
 }
 
-/// The body of `event.product.reserve.failed`: a step that was refused, told by the order.
+/// A step of an order's saga, by what it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    /// Pieces of a product.
+    Stock,
+    /// Points of the buyer.
+    Points,
+    /// The use of a coupon.
+    Coupon,
+    /// What is left to be paid.
+    Payment,
+}
+
+impl Step {
+    /// The word in answers, tables and events.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stock => "stock",
+            Self::Points => "points",
+            Self::Coupon => "coupon",
+            Self::Payment => "payment",
+        }
+    }
+}
+
+/// The body of `event.product.reserve.failed` and its like: a step that was refused, told by the
+/// order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StepFailed {
@@ -161,10 +237,12 @@ pub struct StepFailed {
     pub order_id: OrderId,
     /// Who ordered.
     pub buyer_id: UserId,
-    /// The entity that refused.
+    /// What was to be taken.
+    pub step: Step,
+    /// The entity that refused: a product, a user's wallet, a coupon, the order's payment.
     pub entity: String,
-    /// How many pieces were asked for.
-    pub quantity: Quantity,
+    /// How much was asked for: pieces, points, money, or one coupon.
+    pub amount: i64,
     /// Why.
     pub refusal: Refusal,
 }
@@ -176,8 +254,12 @@ impl Body for Command {
             Self::Cancel => "order.cancel",
             Self::Retry(_) => "order.retry",
             Self::Get => "order.get",
+            Self::Pay(_) => "order.pay",
             Self::Expire => "order.expire",
             Self::Product(answer) => answer.kind(),
+            Self::Point(answer) => answer.kind(),
+            Self::Coupon(answer) => answer.kind(),
+            Self::Payment(answer) => answer.kind(),
         }
     }
 
@@ -185,7 +267,11 @@ impl Body for Command {
         match self {
             Self::Place(body) => body.serialize(serializer),
             Self::Retry(body) => body.serialize(serializer),
+            Self::Pay(body) => body.serialize(serializer),
             Self::Product(answer) => answer.write(serializer),
+            Self::Point(answer) => answer.write(serializer),
+            Self::Coupon(answer) => answer.write(serializer),
+            Self::Payment(answer) => answer.write(serializer),
             Self::Cancel | Self::Get | Self::Expire => Empty {}.serialize(serializer),
         }
     }
@@ -200,9 +286,19 @@ impl Body for Command {
             "order.cancel" => Empty::deserialize(deserializer).map(empty(Self::Cancel)),
             "order.retry" => Retry::deserialize(deserializer).map(|body| Some(Self::Retry(body))),
             "order.get" => Empty::deserialize(deserializer).map(empty(Self::Get)),
+            "order.pay" => Pay::deserialize(deserializer).map(|body| Some(Self::Pay(body))),
             "order.expire" => Empty::deserialize(deserializer).map(empty(Self::Expire)),
             kind if kind.starts_with("product.") => {
                 product::Answer::read(kind, deserializer).map(|body| body.map(Self::Product))
+            }
+            kind if kind.starts_with("point.") => {
+                point::Answer::read(kind, deserializer).map(|body| body.map(Self::Point))
+            }
+            kind if kind.starts_with("coupon.") => {
+                coupon::Answer::read(kind, deserializer).map(|body| body.map(Self::Coupon))
+            }
+            kind if kind.starts_with("payment.") => {
+                payment::Answer::read(kind, deserializer).map(|body| body.map(Self::Payment))
             }
             _ => unknown(deserializer),
         }

@@ -197,6 +197,12 @@ pub struct StockMoved {
     pub order_id: String,
     /// The request that moved it.
     pub request_id: String,
+    /// The product's name when it was reserved; events of old have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The price of one piece when it was reserved; events of old have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit_price: Option<Money>,
     /// How many pieces.
     pub quantity: i64,
     /// How many pieces are left.

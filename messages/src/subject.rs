@@ -12,17 +12,32 @@ pub enum Service {
     Order,
     /// Products and their stock.
     Product,
+    /// Wallets and their points.
+    Point,
+    /// Coupon campaigns and what they issued.
+    Coupon,
+    /// Payments through a gateway.
+    Payment,
 }
 
 impl Service {
     /// All services.
-    pub const ALL: [Self; 2] = [Self::Order, Self::Product];
+    pub const ALL: [Self; 5] = [
+        Self::Order,
+        Self::Product,
+        Self::Point,
+        Self::Coupon,
+        Self::Payment,
+    ];
 
-    /// The word in subjects: `order`, `product`.
+    /// The word in subjects, such as `order`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Order => "order",
             Self::Product => "product",
+            Self::Point => "point",
+            Self::Coupon => "coupon",
+            Self::Payment => "payment",
         }
     }
 
@@ -31,6 +46,9 @@ impl Service {
         match self {
             Self::Order => "REPLY_ORDER",
             Self::Product => "CMD_PRODUCT",
+            Self::Point => "CMD_POINT",
+            Self::Coupon => "CMD_COUPON",
+            Self::Payment => "CMD_PAYMENT",
         }
     }
 
@@ -38,7 +56,9 @@ impl Service {
     pub const fn inbox_subject(self, partition: Partition) -> Subject {
         match self {
             Self::Order => Subject::Reply(self, partition),
-            Self::Product => Subject::Command(self, partition),
+            Self::Product | Self::Point | Self::Coupon | Self::Payment => {
+                Subject::Command(self, partition)
+            }
         }
     }
 }

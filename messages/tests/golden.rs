@@ -6,8 +6,14 @@
 //! changes in a way that yesterday's reader would not pass over, or a field that went, is a
 //! breaking change and needs a kind or a version of its own.
 
+#[path = "golden/coupons.rs"]
+mod coupons;
 #[path = "golden/parts.rs"]
 mod parts;
+#[path = "golden/payments.rs"]
+mod payments;
+#[path = "golden/points.rs"]
+mod points;
 #[path = "golden/samples.rs"]
 mod samples;
 
@@ -60,6 +66,9 @@ fn every_kind_that_the_code_knows_has_golden_bytes() {
     let known: BTreeSet<&str> = [
         include_str!("../src/product.rs"),
         include_str!("../src/order.rs"),
+        include_str!("../src/payment.rs"),
+        include_str!("../src/coupon.rs"),
+        include_str!("../src/point.rs"),
     ]
     .into_iter()
     .flat_map(kinds)

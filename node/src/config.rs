@@ -144,7 +144,11 @@ impl Common {
     }
 
     /// A service's database: the one that was named, or a file in the data folder.
-    pub fn database_url(&self, named: Option<&DatabaseUrl>, service: Service) -> DatabaseUrl {
+    pub fn database_url(
+        &self,
+        named: Option<&DatabaseUrl>,
+        service: impl std::fmt::Display,
+    ) -> DatabaseUrl {
         named
             .cloned()
             .unwrap_or_else(|| DatabaseUrl::Sqlite(self.data.join(format!("{service}.db"))))

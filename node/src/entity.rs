@@ -9,7 +9,10 @@ use messages::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::table::{Row, Table};
+use crate::{
+    outside::Call,
+    table::{Row, Table, Touch, TouchedLines},
+};
 
 /// The request id of every creation: it happens once to an entity. It has a space, which no
 /// caller's key has.
@@ -92,6 +95,9 @@ pub struct Outgoing {
     pub service: Service,
     /// The entity that is asked.
     pub entity: EntityId,
+    /// How often it was asked before, and refused, under the same id: a copy of what was answered
+    /// is no copy of this.
+    pub again: u32,
     /// What it is asked.
     pub body: Raw,
     /// The trace that this belongs to.
@@ -149,14 +155,30 @@ pub trait Entity: Clone + Send + Sync + Sized + 'static {
         Vec::new()
     }
 
+    /// What this state still owes the world outside Onhand: carried out by the service's
+    /// [`Outside`](crate::outside::Outside), after the commit and again until a change settles it.
+    fn calls(&self) -> Vec<Call> {
+        Vec::new()
+    }
+
     /// When this state wants to be woken, and by which command.
     fn alarm(&self) -> Option<(Timestamp, Self::Command)> {
         None
     }
 
-    /// Whether nothing is under way: an answer that waits for the end of a saga is given then.
+    /// Whether nothing is under way: an answer that waits for the end of a saga, or of a call to
+    /// the outside, is given then. An answer to an envelope always waits.
     fn settled(&self) -> bool {
         true
+    }
+
+    /// What this state, at rest, answers to a command that has waited for that.
+    fn answer_at_rest(
+        &self,
+        _command: &Self::Command,
+        _request_id: &RequestId,
+    ) -> Result<Self::Reply, Refusal> {
+        Ok(self.reply(None))
     }
 
     /// Whether this state is at its end: little but reads is expected, so that it leaves memory
@@ -165,8 +187,20 @@ pub trait Entity: Clone + Send + Sync + Sized + 'static {
         false
     }
 
-    /// The state as a row of [`Entity::TABLE`].
+    /// Which of its lines a change has touched, asked of the state after it: no other is written,
+    /// and one that is not named here is lost with the memory that holds it.
+    fn touches(&self, _change: &Self::Change) -> Touch {
+        Touch::All
+    }
+
+    /// The state as a row of [`Entity::TABLE`], with all its lines.
     fn to_row(&self) -> Row;
+
+    /// The row as it is written after changes that touched these lines: with no others, where it
+    /// has lines that are worth leaving out.
+    fn changed_row(&self, _touched: &TouchedLines) -> Row {
+        self.to_row()
+    }
 
     /// The state from its row.
     fn from_row(id: &EntityId, row: Row) -> Result<Self, crate::table::RowError>;

@@ -19,6 +19,7 @@ use crate::{
     config::Common,
     edge,
     entity::Entity,
+    events::{Projection, Reading},
     host::{Service, StartError},
     seams::SystemIds,
 };
@@ -54,6 +55,16 @@ impl Process<'_> {
     /// Puts a service in.
     pub fn part<E: Entity>(&self, service: &Service<E>, api: OpenApiRouter) -> Part {
         let (watched, running, stop) = (service.clone(), service.clone(), self.stop.subscribe());
+        Part {
+            api,
+            missing: Arc::new(move || watched.missing()),
+            run: async move { running.run(stop).await }.boxed(),
+        }
+    }
+
+    /// Puts a reader of events in.
+    pub fn reader<P: Projection>(&self, reading: &Reading<P>, api: OpenApiRouter) -> Part {
+        let (watched, running, stop) = (reading.clone(), reading.clone(), self.stop.subscribe());
         Part {
             api,
             missing: Arc::new(move || watched.missing()),

@@ -32,6 +32,9 @@ pub struct Program {
     pub title: &'static str,
     /// Where it listens when nobody says.
     pub listen: &'static str,
+    /// Whose streams it makes where they are missing: whoever publishes on one makes it, whichever
+    /// node starts first.
+    pub streams: &'static [Service],
 }
 
 /// Where a node serves, or whether one does.
@@ -97,10 +100,9 @@ async fn serve(
     let metrics = telemetry::init(&common.log, common.log_format).map_err(unusable)?;
     common.prepare()?;
     let url = common.broker.nats_url.as_deref().unwrap_or(NATS_URL);
-    // Whoever publishes on a stream makes it, whichever node starts first.
     let bus = common
         .broker
-        .connect(url, program.name, common.partitions, &Service::ALL)
+        .connect(url, program.name, common.partitions, program.streams)
         .await
         .map_err(unusable)?;
     let process = Process {
@@ -141,6 +143,7 @@ mod tests {
             about: "Plays",
             title: "Toys",
             listen: "127.0.0.1:8099",
+            streams: &[],
         };
         let command = command::<Own>(program);
         command.clone().debug_assert();

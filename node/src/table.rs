@@ -3,6 +3,8 @@
 //! A service names its columns and turns its state into values; the host alone writes the SQL, in
 //! both dialects. Read next: `crate::store::sql`.
 
+use std::collections::BTreeSet;
+
 use messages::Timestamp;
 
 /// What a column holds.
@@ -66,14 +68,16 @@ pub struct Table {
     pub lines: Option<Lines>,
 }
 
-/// A table of lines: keyed by the entity and the line's number, counted from 0.
+/// A table of lines: keyed by the entity and the line's number.
 #[derive(Clone, Copy, Debug)]
 pub struct Lines {
     /// Its name.
     pub name: &'static str,
     /// The column that names the entity.
     pub parent: &'static str,
-    /// The service's own columns, behind the parent and `line`.
+    /// The column that numbers the entity's lines.
+    pub number: &'static str,
+    /// The service's own columns, behind the parent and the number.
     pub columns: &'static [Column],
 }
 
@@ -129,8 +133,64 @@ impl From<Timestamp> for Value {
 pub struct Row {
     /// The row of the state table.
     pub values: Vec<Value>,
-    /// The rows of its lines.
-    pub lines: Vec<Vec<Value>>,
+    /// The rows of its lines: all of them, or those that changed, by number.
+    pub lines: Vec<Line>,
+}
+
+/// A line of an entity as its table holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Its number: what names it within its entity, and never changes.
+    pub number: i64,
+    /// The service's own columns, in their order.
+    pub values: Vec<Value>,
+}
+
+/// Which of an entity's lines one change touches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touch {
+    /// None of them.
+    None,
+    /// The one of this number.
+    One(i64),
+    /// It may be any of them.
+    All,
+}
+
+/// Which of an entity's lines several changes touched: those that are to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TouchedLines {
+    /// Those of these numbers.
+    Some(BTreeSet<i64>),
+    /// All that there are.
+    All,
+}
+
+impl Default for TouchedLines {
+    fn default() -> Self {
+        Self::Some(BTreeSet::new())
+    }
+}
+
+impl TouchedLines {
+    /// Takes another change along.
+    pub fn add(&mut self, touch: Touch) {
+        match (self, touch) {
+            (Self::All, _) | (_, Touch::None) => {}
+            (Self::Some(numbers), Touch::One(number)) => {
+                numbers.insert(number);
+            }
+            (this, Touch::All) => *this = Self::All,
+        }
+    }
+
+    /// Whether the line of this number is to be written.
+    pub fn holds(&self, number: i64) -> bool {
+        match self {
+            Self::Some(numbers) => numbers.contains(&number),
+            Self::All => true,
+        }
+    }
 }
 
 /// A row that does not hold what its service writes.
@@ -168,6 +228,18 @@ impl Reader {
             .map_err(|error| RowError(format!("{text:?}: {error}")))
     }
 
+    /// The next value: text that is read as a `T`, or null.
+    pub fn parsed_or_null<T: std::str::FromStr<Err: std::fmt::Display>>(
+        &mut self,
+    ) -> Result<Option<T>, RowError> {
+        self.text_or_null()?
+            .map(|text| {
+                text.parse()
+                    .map_err(|error| RowError(format!("{text:?}: {error}")))
+            })
+            .transpose()
+    }
+
     /// The next value: an integer.
     pub fn integer(&mut self) -> Result<i64, RowError> {
         self.integer_or_null()?
@@ -190,5 +262,24 @@ impl Reader {
                 "{other:?} where a truth value is expected"
             ))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_touched_by_any_of_several_changes() {
+        let mut touched = TouchedLines::default();
+        assert_eq!((0..4).find(|n| touched.holds(*n)), None);
+        for touch in [Touch::One(2), Touch::None, Touch::One(0), Touch::One(2)] {
+            touched.add(touch);
+        }
+        assert_eq!(touched, TouchedLines::Some([0, 2].into()));
+        touched.add(Touch::All);
+        touched.add(Touch::One(7));
+        assert_eq!(touched, TouchedLines::All);
+        assert!((0..4).all(|n| touched.holds(n)));
     }
 }

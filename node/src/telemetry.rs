@@ -24,6 +24,8 @@ pub mod names {
     pub const REPEATS: &str = "onhand_repeats_total";
     /// Commands sent again because no answer had come, by `service`.
     pub const RESENDS: &str = "onhand_resends_total";
+    /// Calls to the outside, by `service` and whether their `outcome` is known.
+    pub const CALLS: &str = "onhand_calls_total";
     /// Messages that could not be understood or carried out, by `service`.
     pub const DEAD_LETTERS: &str = "onhand_dead_letters_total";
     /// Partitions that this process owns, by `service`.
@@ -32,6 +34,9 @@ pub mod names {
     pub const ENTITIES: &str = "onhand_entities";
     /// Events committed, by `kind`.
     pub const EVENTS: &str = "onhand_events_total";
+    /// Events that a reader of them took in, by `reader` and `outcome`: `new`, `repeat`,
+    /// `unreadable`, or `refused` by its database.
+    pub const EVENTS_TAKEN: &str = "onhand_events_taken_total";
     /// Envelopes let go because too many wait for their subject.
     pub const LANE_FULL: &str = "onhand_lane_full_total";
     /// HTTP requests answered, by `status`.
@@ -120,6 +125,10 @@ fn describe() {
         names::EVENTS,
         "events committed, by kind: orders by result are order.confirmed, order.failed, order.cancelled"
     );
+    describe_counter!(
+        names::EVENTS_TAKEN,
+        "events that a reader took in: new, repeat, unreadable, or refused by its database"
+    );
     describe_gauge!(names::ENTITIES, "entities in memory");
     describe_counter!(
         names::LANE_FULL,
@@ -135,6 +144,7 @@ fn describe() {
         "requests answered from what was done before"
     );
     describe_counter!(names::RESENDS, "commands sent again for want of an answer");
+    describe_counter!(names::CALLS, "calls to the outside that were made");
     describe_counter!(names::DEAD_LETTERS, "messages put aside as dead letters");
     describe_gauge!(names::PARTITIONS_OWNED, "partitions that this process owns");
     describe_counter!(names::HTTP_REQUESTS, "HTTP requests answered, by status");

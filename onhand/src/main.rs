@@ -3,9 +3,11 @@
 mod audit;
 mod bench;
 mod broker;
+mod connect;
 mod dead;
 mod decode;
 mod demo;
+mod events;
 mod up;
 
 use std::process::ExitCode;
@@ -26,6 +28,7 @@ enum Command {
     Decode(decode::Args),
     Audit(audit::Args),
     Dead(dead::Args),
+    Events(events::Args),
     Bench(bench::Args),
 }
 
@@ -36,6 +39,7 @@ async fn main() -> ExitCode {
         Command::Decode(args) => decode::run(args),
         Command::Audit(args) => audit::run(args).await,
         Command::Dead(args) => dead::run(args).await,
+        Command::Events(args) => events::run(args).await,
         Command::Bench(args) => bench::run(args).await,
     };
     result.unwrap_or_else(|error| {

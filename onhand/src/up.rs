@@ -1,9 +1,10 @@
 //! `onhand up`: every service in one process.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
 use messages::Service as Name;
-use node::{bus::nats, config::Common, process::Process, telemetry};
+use node::{bus::nats, config::Common, process::Process, seams::SystemClock, telemetry};
+use ranking_node::best::Best;
 use tokio::sync::watch;
 
 use crate::{broker::OwnBroker, demo};
@@ -37,6 +38,14 @@ pub(crate) struct Args {
     orders: order_node::settings::Settings,
     #[command(flatten)]
     products: product_node::settings::Settings,
+    #[command(flatten)]
+    points: point_node::settings::Settings,
+    #[command(flatten)]
+    ranking: ranking_node::settings::Settings,
+    #[command(flatten)]
+    coupons: coupon_node::settings::Settings,
+    #[command(flatten)]
+    payments: payment_node::settings::Settings,
     #[command(flatten)]
     common: Common,
 }
@@ -73,7 +82,13 @@ async fn serve(args: &Args, url: &str, metrics: telemetry::PrometheusHandle) -> 
         .await?;
     let host = common.host(bus);
     let products = product_node::settings::service(host.clone(), common, &args.products)?;
+    let points = point_node::settings::service(host.clone(), common, &args.points)?;
+    let ranking = ranking_node::settings::reading(Arc::clone(&host.bus), common, &args.ranking)?;
+    let coupons = coupon_node::settings::service(host.clone(), common, &args.coupons)?;
+    let (payments, at_gateway) =
+        payment_node::settings::service(host.clone(), common, &args.payments)?;
     let orders = order_node::settings::service(host, common, &args.orders)?;
+    let best = Best::new(ranking.database().clone(), Arc::new(SystemClock));
     let process = Process {
         name: "onhand",
         title: "Onhand",
@@ -84,10 +99,17 @@ async fn serve(args: &Args, url: &str, metrics: telemetry::PrometheusHandle) -> 
     };
     let parts = vec![
         process.part(&products, product_node::rest::router(products.clone())),
+        process.part(&points, point_node::rest::router(points.clone())),
+        process.part(&coupons, coupon_node::rest::router(coupons.clone())),
+        process.part(
+            &payments,
+            payment_node::rest::router(payments.clone(), at_gateway),
+        ),
         process.part(
             &orders,
             order_node::rest::router(orders.clone(), &args.orders),
         ),
+        process.reader(&ranking, ranking_node::rest::router(best)),
     ];
     let (demo, url) = (args.demo, nats::shown(url));
     let announce = move |address: SocketAddr| {

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use messages::Service;
 use node::program::{self, Program};
 use order_node::{rest, settings};
 
@@ -12,6 +13,7 @@ async fn main() -> ExitCode {
         about: "Takes orders and sees each one through",
         title: "Onhand: orders",
         listen: "127.0.0.1:8082",
+        streams: &Service::ALL,
     };
     program::run(program, |process, host, settings: &settings::Settings| {
         let service = settings::service(host, process.common, settings)?;

@@ -1,18 +1,21 @@
 //! An order: the saga that takes what was ordered, and gives back what it may not keep.
 //!
 //! Owns what an order decides (`decide` its customer's wishes, `answers` what it is told),
-//! which moves are legal (`transition`) and how they change it (`apply`). What it asks for is
+//! which moves are legal (`transition`) and how they change it (`apply`, `holding`). What it asks for is
 //! the plan, in `plan.rs`. Invariant: at rest, only a confirmed order holds anything.
 
 mod answers;
 mod apply;
 mod change;
 mod decide;
+mod holding;
+mod part;
 mod row;
 mod state;
 #[cfg(test)]
 mod tests;
 mod transition;
+mod wish;
 
 use messages::{
     EntityId, Refusal, Service, Timestamp,
@@ -20,14 +23,17 @@ use messages::{
 };
 use node::{
     entity::{Context, Entity, Outgoing, Record},
-    table::{Row, RowError, Table},
+    table::{Row, RowError, Table, Touch, TouchedLines},
 };
 
 pub use change::{Change, What};
 pub use decide::LINES_MAX;
+pub use part::Brought;
+pub(crate) use part::Part;
 pub(crate) use state::State;
 pub(crate) use transition::Hold;
 use transition::Phase;
+pub use wish::{Payment, Wish};
 
 use crate::plan;
 
@@ -78,10 +84,14 @@ impl Entity for Order {
                 state,
                 What::Placed {
                     order,
+                    wish,
                     deadline_at,
                     traceparent,
                 },
-            ) => *state = Some(State::placed(order, *deadline_at, traceparent.as_ref(), at)),
+            ) => {
+                let trace = traceparent.as_ref();
+                *state = Some(State::placed(order, wish, *deadline_at, trace, at));
+            }
             (None, _) => {}
         }
     }
@@ -96,8 +106,14 @@ impl Entity for Order {
 
     fn remembers(command: &Command) -> bool {
         match command {
-            Command::Cancel | Command::Retry(_) => true,
-            Command::Place(_) | Command::Get | Command::Expire | Command::Product(_) => false,
+            Command::Cancel | Command::Retry(_) | Command::Pay(_) => true,
+            Command::Place(_)
+            | Command::Get
+            | Command::Expire
+            | Command::Product(_)
+            | Command::Point(_)
+            | Command::Coupon(_)
+            | Command::Payment(_) => false,
         }
     }
 
@@ -115,7 +131,7 @@ impl Entity for Order {
 
     fn alarm(&self) -> Option<(Timestamp, Command)> {
         let state = self.state.as_ref()?;
-        (state.phase == Phase::Pending).then_some((state.deadline_at, Command::Expire))
+        (state.phase == Phase::Pending).then(|| (state.due_at(), Command::Expire))
     }
 
     fn finished(&self) -> bool {
@@ -123,13 +139,25 @@ impl Entity for Order {
     }
 
     fn settled(&self) -> bool {
+        self.state.as_ref().is_none_or(|state| match state.phase {
+            Phase::Pending => state.waits(),
+            Phase::Cancelling => false,
+            Phase::Confirmed | Phase::Failed | Phase::Cancelled => true,
+        })
+    }
+
+    fn touches(&self, change: &Change) -> Touch {
         self.state
             .as_ref()
-            .is_none_or(|state| !matches!(state.phase, Phase::Pending | Phase::Cancelling))
+            .map_or(Touch::None, |state| state.touches(change))
     }
 
     fn to_row(&self) -> Row {
-        row::write(self)
+        row::write(self, &TouchedLines::All)
+    }
+
+    fn changed_row(&self, touched: &TouchedLines) -> Row {
+        row::write(self, touched)
     }
 
     fn from_row(id: &EntityId, row: Row) -> Result<Self, RowError> {

@@ -32,6 +32,9 @@ pub struct Settings {
     /// After how many ms an order that is not final gives up, and gives back what it took
     #[arg(long, env = "ONHAND_ORDER_DEADLINE_MS", default_value_t = 5_000, value_parser = ms(1))]
     pub order_deadline_ms: u64,
+    /// How many ms an order waits for a payment that is made outside, and keeps what it took
+    #[arg(long, env = "ONHAND_PAYMENT_DEADLINE_MS", default_value_t = 900_000, value_parser = ms(1))]
+    pub payment_deadline_ms: u64,
 }
 
 impl Settings {

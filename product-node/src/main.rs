@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use messages::Service;
 use node::program::{self, Program};
 use product_node::{rest, settings};
 
@@ -12,6 +13,7 @@ async fn main() -> ExitCode {
         about: "Keeps products and their stock",
         title: "Onhand: products",
         listen: "127.0.0.1:8081",
+        streams: &[Service::Product, Service::Order],
     };
     program::run(program, |process, host, settings: &settings::Settings| {
         let service = settings::service(host, process.common, settings)?;

@@ -48,7 +48,7 @@ def nodes():
 def routes():
     """Which host and port the gateway sends a path to, read from its configuration."""
     text = (ROOT / "deploy" / "Caddyfile").read_text()
-    paths = dict(re.findall(r"@(\w+) path (/\w+)", text))
+    paths = dict(re.findall(r"@(\w+) path (\S+)", text))
     targets = dict(re.findall(r"handle @(\w+) \{\s*reverse_proxy (\S+)", text))
     assert paths.keys() == targets.keys()
     return {path: targets[name] for name, path in paths.items()}

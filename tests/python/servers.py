@@ -13,7 +13,8 @@ import nats
 
 from processes import DEADLINE_S, ROOT, bare_environment, free_port, tool, until
 
-USERS = ("product-node", "order-node", "onhand", "operator")
+PARTICIPANTS = ("product", "point", "coupon", "payment")
+USERS = (*(f"{word}-node" for word in PARTICIPANTS), "order-node", "ranking-node", "onhand", "operator")
 
 
 def password(user):

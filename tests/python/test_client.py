@@ -7,7 +7,7 @@ import datetime
 import msgpack
 import nats
 
-from onhand import Onhand, order_of, product_with
+from onhand import Onhand, call, order_of, product_with
 
 PARTITIONS = 8
 
@@ -128,3 +128,61 @@ def test_a_refused_order_is_a_refusal_and_the_events_of_a_failed_step(processes,
         # Told by the order, from its own ledger.
         assert event(messages, kind)["id"].startswith(f"order-{partition(order['id'])}-")
     assert "event.product.reserved" not in messages
+
+
+async def stored(url, enough):
+    """The events that the stream has, in its order, once there are as many as asked for."""
+    client = await nats.connect(url)
+    reader = await client.jetstream().subscribe("event.>", ordered_consumer=True)
+    events = []
+    while not enough(events):
+        message = await reader.next_msg(timeout=30)
+        events.append(msgpack.unpackb(message.data))
+        assert message.subject == f"event.{events[-1]['kind']}"
+    await client.close()
+    return events
+
+
+def test_the_events_of_one_order_come_in_the_documented_order_and_say_all(processes, folder):
+    shop = Onhand(processes, folder)
+    mug, cup = product_with(shop.url, stock=5, name="Mug"), product_with(shop.url, stock=9, name="Cup")
+    lines = [{"productId": mug, "quantity": 3}, {"productId": cup, "quantity": 2}]
+    status, order = call("POST", f"{shop.url}/orders", {"buyerId": "u-001", "items": lines})
+    assert (status, order["status"]) == (201, "CONFIRMED")
+    status, cancelled = call("POST", f"{shop.url}/orders/{order['id']}/cancel")
+    assert (status, cancelled["status"]) == (200, "CANCELLED")
+
+    # In order an entity: what one owner tells does not wait for another.
+    documented = {
+        order["id"]: ["order.created.pending", "order.confirmed", "order.cancelled"],
+        mug: ["product.reserved", "product.released"],
+        cup: ["product.reserved", "product.released"],
+    }
+    count = sum(map(len, documented.values()))
+    events = asyncio.run(stored(shop.nats_url, lambda events: len(events) == count))
+    of = {entity: [e for e in events if e["entity"] == entity] for entity in documented}
+    assert {entity: [e["kind"] for e in told] for entity, told in of.items()} == documented
+    for told in of.values():
+        assert [e["version"] for e in told] == sorted({e["version"] for e in told})
+    assert len({e["id"] for e in events}) == count
+
+    # What the order rests on was decided before it.
+    _, confirmed, undone = of[order["id"]]
+    for product in (mug, cup):
+        reserved, released = of[product]
+        assert reserved["at"] <= confirmed["at"] <= released["at"] <= undone["at"]
+
+    # A reader needs nothing else: who, what, for how much, and when.
+    for told in (confirmed, undone):
+        body = told["body"]
+        assert (body["id"], body["buyerId"]) == (order["id"], "u-001")
+        assert [(i["productId"], i["name"], i["unitPrice"], i["quantity"], i["amount"])
+                for i in body["items"]] == [(mug, "Mug", 12000, 3, 36000), (cup, "Cup", 12000, 2, 24000)]
+        assert (body["subtotal"], body["amountDue"]) == (60000, 60000)
+        datetime.datetime.fromisoformat(body["createdAt"].replace("Z", "+00:00"))
+    assert (confirmed["body"]["status"], undone["body"]["status"]) == ("CONFIRMED", "CANCELLED")
+    for product, name, quantity in ((mug, "Mug", 3), (cup, "Cup", 2)):
+        for told in of[product]:
+            body = told["body"]
+            assert (body["productId"], body["orderId"]) == (product, order["id"])
+            assert (body["name"], body["unitPrice"], body["quantity"]) == (name, 12000, quantity)

@@ -82,6 +82,13 @@ def test_its_commands_and_variables_take_an_order_without_docker(processes, fold
     assert (status, order["status"]) == (201, "CONFIRMED"), order
     assert call("GET", f"{at['/orders']}/orders/{order['id']}") == (200, order)
     assert call("GET", f"{at['/products']}/products/{product}")[1]["stock"] == 2
+    points = f"{at['/users/*/points']}/users/u-001/points"
+    charged = call("POST", f"{points}/charge", {"amount": 500}, Idempotency_Key="gift")
+    assert charged == (200, {"userId": "u-001", "balance": 500})
+    assert call("GET", points) == charged
+    best = {"productId": product, "name": "Mug", "quantity": 3, "rank": 1}
+    top = f"{at['/stats']}/stats/products/top?days=3&limit=5"
+    until("the order is ranked", lambda: call("GET", top) == (200, [best]))
 
 
 def start_nats(processes, folder, service):

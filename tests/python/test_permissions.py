@@ -6,10 +6,10 @@ import nats
 import pytest
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamConfig
 
-from servers import Client, onhand_conf
+from servers import PARTICIPANTS, Client, onhand_conf
 
 STREAMS = {
-    "CMD_PRODUCT": ["cmd.product.*"],
+    **{f"CMD_{word.upper()}": [f"cmd.{word}.*"] for word in PARTICIPANTS},
     "REPLY_ORDER": ["reply.order.*"],
     "EVENTS": ["event.>"],
     "DEAD": ["dead.*.*"],
@@ -17,9 +17,14 @@ STREAMS = {
 READER = ConsumerConfig(ack_policy=AckPolicy.NONE, deliver_policy=DeliverPolicy.ALL)
 
 
-async def make_streams(client):
-    for name, subjects in STREAMS.items():
-        await client.js.add_stream(StreamConfig(name=name, subjects=subjects))
+async def make_streams(client, names=tuple(STREAMS)):
+    for name in names:
+        await client.js.add_stream(StreamConfig(name=name, subjects=STREAMS[name]))
+
+
+def of_participant(word):
+    """The streams that a participant works with."""
+    return (f"CMD_{word.upper()}", "REPLY_ORDER", "EVENTS", "DEAD")
 
 
 async def first_of(client, stream, subject):
@@ -28,33 +33,55 @@ async def first_of(client, stream, subject):
     return (await reader.fetch(1, timeout=10))[0]
 
 
-def test_an_order_and_its_product_do_their_parts_each_as_its_own_user(processes, folder):
+TELLS = {"product": "reserved", "point": "used", "coupon": "issued", "payment": "completed"}
+
+
+@pytest.mark.parametrize("word", PARTICIPANTS)
+def test_an_order_and_a_participant_do_their_parts_each_as_its_own_user(processes, folder, word):
     server = onhand_conf(processes, folder)
 
     async def story():
         async with Client(server.url, "order-node") as order, \
-                Client(server.url, "product-node") as product:
+                Client(server.url, f"{word}-node") as owner:
             await make_streams(order)
-            await make_streams(product)  # whoever comes first makes them, the other finds them
+            # Whoever comes first makes them, the other finds them.
+            await make_streams(owner, of_participant(word))
 
-            await order.js.publish("cmd.product.3", b"reserve", headers={"Nats-Msg-Id": "DEC-1"})
-            command = await first_of(product, "CMD_PRODUCT", "cmd.product.3")
-            assert (command.data, command.headers["Nats-Msg-Id"]) == (b"reserve", "DEC-1")
+            await order.js.publish(f"cmd.{word}.3", b"take", headers={"Nats-Msg-Id": "DEC-1"})
+            command = await first_of(owner, f"CMD_{word.upper()}", f"cmd.{word}.3")
+            assert (command.data, command.headers["Nats-Msg-Id"]) == (b"take", "DEC-1")
 
-            await product.js.publish("reply.order.5", b"reserved")
-            await product.js.publish("event.product.reserved", b"fact")
-            await product.js.publish("dead.product.3", b"nonsense")
+            fact = f"event.{word}.{TELLS[word]}"
+            await owner.js.publish("reply.order.5", b"taken")
+            await owner.js.publish(fact, b"fact")
+            await owner.js.publish(f"dead.{word}.3", b"nonsense")
             reply = await first_of(order, "REPLY_ORDER", "reply.order.5")
-            assert reply.data == b"reserved"
+            assert reply.data == b"taken"
 
             for subject in ("event.order.created.pending", "event.product.reserve.failed",
                             "event.point.use.failed", "event.coupon.use.failed",
                             "event.payment.failed", "dead.order.0"):
                 await order.js.publish(subject, b"x")
             # What a publisher looks up when it connects.
-            last = await product.js.get_last_msg("EVENTS", "event.product.reserved")
+            last = await owner.js.get_last_msg("EVENTS", fact)
             assert last.data == b"fact"
-            assert order.refused == [] and product.refused == []
+            assert order.refused == [] and owner.refused == []
+
+    asyncio.run(story())
+
+
+def test_a_reader_of_events_reads_them_and_nothing_else(processes, folder):
+    server = onhand_conf(processes, folder)
+
+    async def story():
+        async with Client(server.url, "order-node") as order, \
+                Client(server.url, "ranking-node") as ranking:
+            await make_streams(order)
+            told = await order.js.publish("event.order.confirmed", b"fact")
+            event = await first_of(ranking, "EVENTS", "event.order.confirmed")
+            assert event.data == b"fact"
+            assert (await ranking.js.get_msg("EVENTS", told.seq)).data == b"fact"
+            assert ranking.refused == []
 
     asyncio.run(story())
 
@@ -85,6 +112,17 @@ def test_an_owner_answers_whoever_asks_it(processes, folder):
                       "$JS.API.STREAM.DELETE.CMD_PRODUCT", "$JS.API.STREAM.PURGE.CMD_PRODUCT",
                       "$JS.API.STREAM.MSG.DELETE.CMD_PRODUCT", "$JS.API.STREAM.CREATE.OTHER",
                       "$JS.API.CONSUMER.CREATE.REPLY_ORDER.x", "$JS.API.STREAM.MSG.GET.DEAD"]),
+    ("point-node", ["cmd.point.3", "cmd.product.3", "event.point.use.failed",
+                    "event.order.confirmed", "event.product.reserved", "ask.product.1",
+                    "dead.product.1", "_INBOX_order-node.x", "$JS.API.STREAM.DELETE.CMD_POINT",
+                    "$JS.API.STREAM.CREATE.CMD_PRODUCT", "$JS.API.CONSUMER.CREATE.CMD_PRODUCT.x"]),
+    ("coupon-node", ["cmd.coupon.3", "event.coupon.use.failed", "event.point.used",
+                     "$JS.API.CONSUMER.CREATE.CMD_POINT.x"]),
+    ("payment-node", ["cmd.payment.3", "event.payment.failed", "event.order.confirmed",
+                      "$JS.API.CONSUMER.CREATE.CMD_COUPON.x"]),
+    ("ranking-node", ["cmd.product.3", "reply.order.3", "event.order.confirmed", "dead.order.1",
+                      "ask.order.1", "$JS.API.STREAM.CREATE.EVENTS", "$JS.API.STREAM.UPDATE.EVENTS",
+                      "$JS.API.CONSUMER.CREATE.REPLY_ORDER.x", "$JS.API.STREAM.MSG.GET.DEAD"]),
     ("order-node", ["reply.order.3", "event.product.reserved", "event.point.used",
                     "dead.product.1", "_INBOX_product-node.x", "$JS.API.STREAM.DELETE.REPLY_ORDER",
                     "$JS.API.STREAM.PURGE.REPLY_ORDER", "$JS.API.CONSUMER.CREATE.CMD_PRODUCT.x"]),
@@ -112,6 +150,10 @@ def test_publishing_what_is_not_ones_own_is_refused(processes, folder, user, sub
 
 @pytest.mark.parametrize(("user", "subjects"), [
     ("product-node", [">", "_INBOX.>", "_INBOX_order-node.>", "reply.order.1", "cmd.>"]),
+    ("point-node", [">", "_INBOX.>", "_INBOX_order-node.>", "cmd.point.1", "ask.product.1"]),
+    ("coupon-node", [">", "ask.point.1"]),
+    ("payment-node", [">", "ask.order.1", "reply.order.1"]),
+    ("ranking-node", [">", "_INBOX.>", "event.>", "ask.order.1"]),
     ("order-node", [">", "_INBOX.>", "_INBOX_product-node.>", "cmd.product.1", "ask.product.1"]),
     ("onhand", [">", "_INBOX_operator.>"]),
 ])

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::load::{Load, Outcome, Told};
+use crate::load::{Load, Outcome, POINTS, Told, buyer};
 use crate::{Client, System, eventually};
 
 const READERS: usize = 16;
@@ -104,6 +104,23 @@ pub async fn every_piece_is_accounted_for(client: &Client, load: &Load, told: &[
         })
         .await;
     }
+}
+
+/// Where what a buyer had is not what his confirmed order used and what is left.
+pub async fn points_off(client: &Client, told: &[Told]) -> Vec<String> {
+    stream::iter(told)
+        .map(async |told| {
+            let order = client.order(&told.order).await;
+            let confirmed = order["status"] == "CONFIRMED";
+            let used = order["pointsUsed"].as_i64().filter(|_| confirmed);
+            let left = client.points(&buyer(told.number)).await;
+            (left + used.unwrap_or_default() != POINTS)
+                .then(|| format!("{left} left after {order}"))
+        })
+        .buffer_unordered(READERS)
+        .filter_map(async |off| off)
+        .collect()
+        .await
 }
 
 /// `onhand audit` finds nothing off, and says what it looked at.

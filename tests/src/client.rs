@@ -1,5 +1,6 @@
 //! A REST client that knows the calls, not their answers: those are looked at by the tests.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -9,12 +10,12 @@ use serde_json::{Value, json};
 /// Longer than the program lets any request wait.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
-/// Knows where orders and products are served; clones share their connections.
+/// Knows where each path is served; clones share their connections.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
-    orders: String,
-    products: String,
+    nodes: BTreeMap<&'static str, String>,
+    otherwise: String,
 }
 
 /// What was answered.
@@ -32,26 +33,22 @@ pub struct Answer {
 pub struct Request(reqwest::RequestBuilder);
 
 impl Client {
-    /// A client of the services at these addresses.
-    pub fn new(orders: &str, products: &str) -> Self {
+    /// A client of the programs at these addresses, and of another that serves all the rest.
+    pub fn new(otherwise: String, nodes: impl IntoIterator<Item = (&'static str, String)>) -> Self {
         let http = reqwest::Client::builder()
             .timeout(ANSWER_MAX)
             .build()
             .expect("a client without options can be made");
         Self {
             http,
-            orders: orders.to_owned(),
-            products: products.to_owned(),
+            nodes: nodes.into_iter().collect(),
+            otherwise,
         }
     }
 
     /// Starts a request to whoever serves the path.
     pub fn request(&self, method: &Method, path: &str) -> Request {
-        let base = if path.starts_with("/products") {
-            &self.products
-        } else {
-            &self.orders
-        };
+        let base = self.nodes.get(program(path)).unwrap_or(&self.otherwise);
         Request(self.http.request(method.clone(), format!("{base}{path}")))
     }
 
@@ -116,12 +113,37 @@ impl Client {
         answer.body["stock"].as_i64().expect("a stock is a number")
     }
 
-    /// The whole ledger of a product, oldest page first as it is served.
+    /// The whole ledger of a product, as it is served.
     pub async fn ledger(&self, product: &str) -> Vec<Value> {
+        self.pages(&format!("/products/{product}/ledger")).await
+    }
+
+    /// Adds points to a user under an idempotency key.
+    pub async fn charge(&self, user: &str, key: &str, amount: i64) -> Answer {
+        let path = format!("/users/{user}/points/charge");
+        let request = self.request(&Method::POST, &path).key(key);
+        request.json(&json!({"amount": amount})).answer().await
+    }
+
+    /// How many points a user has.
+    pub async fn points(&self, user: &str) -> i64 {
+        let answer = self.get(&format!("/users/{user}/points")).await.expect(200);
+        answer.body["balance"]
+            .as_i64()
+            .expect("a balance is a number")
+    }
+
+    /// The whole ledger of a user's points, as it is served.
+    pub async fn points_ledger(&self, user: &str) -> Vec<Value> {
+        self.pages(&format!("/users/{user}/points/ledger")).await
+    }
+
+    /// All pages behind a cursor, one after another.
+    async fn pages(&self, path: &str) -> Vec<Value> {
         let mut items = Vec::new();
         let mut cursor = String::new();
         loop {
-            let path = format!("/products/{product}/ledger?cursor={cursor}");
+            let path = format!("{path}?cursor={cursor}");
             let path = path.trim_end_matches("?cursor=");
             let mut page = self.get(path).await.expect(200).body;
             items.append(page["items"].as_array_mut().expect("a list"));
@@ -236,6 +258,20 @@ impl Answer {
             &self.body["details"]["order"]
         };
         body["status"].is_string().then_some(body)
+    }
+}
+
+/// The program that serves a path where each service has one of its own.
+fn program(path: &str) -> &'static str {
+    let path = path.split('?').next().unwrap_or_default();
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    match parts[..] {
+        ["products", ..] => "product-node",
+        ["users", _, "points", ..] => "point-node",
+        ["stats", ..] => "ranking-node",
+        ["coupons", ..] | ["users", _, "coupons", ..] => "coupon-node",
+        ["payments" | "sandbox", ..] => "payment-node",
+        _ => "order-node",
     }
 }
 

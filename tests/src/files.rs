@@ -84,7 +84,10 @@ fn is_ours(name: &str) -> bool {
         "postgres",
         "onhand",
         "product-node",
+        "point-node",
+        "coupon-node",
         "order-node",
+        "ranking-node",
     ];
     ours.contains(&name)
 }

@@ -8,6 +8,7 @@
 pub mod check;
 pub mod client;
 pub mod files;
+pub mod gateway;
 pub mod hand;
 pub mod load;
 pub mod model;
@@ -16,6 +17,8 @@ pub mod node;
 pub mod place;
 pub mod postgres;
 pub mod process;
+pub mod ranking;
+pub mod sale;
 pub mod shop;
 pub mod system;
 pub mod wait;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
 use reqwest::Method;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use crate::client::{Answer, order_of};
@@ -13,6 +14,8 @@ use crate::{Client, eventually};
 
 /// Longer than any test keeps a part of the system away.
 const PATIENCE: Duration = Duration::from_secs(150);
+/// How many points each buyer has at first.
+pub const POINTS: i64 = 500;
 const BEFORE_ASKING_AGAIN: Duration = Duration::from_millis(100);
 
 /// A load in the making.
@@ -25,6 +28,8 @@ pub struct Load {
     pub products: Vec<String>,
     /// How many pieces of each there were at first.
     pub stock: i64,
+    /// The campaign of the coupons, where orders use points, coupons and cards too.
+    coupon: Option<String>,
 }
 
 /// What a client was told in the end about the order under its key.
@@ -74,6 +79,7 @@ pub async fn load(client: &Client, products: usize, stock: i64) -> Load {
         clients: 32,
         products,
         stock,
+        coupon: None,
     }
 }
 
@@ -90,6 +96,53 @@ impl Load {
     pub fn clients(mut self, clients: usize) -> Self {
         self.clients = clients;
         self
+    }
+
+    /// Lets every order be paid by points and a card, and every fifth use a coupon besides. Each
+    /// has a buyer of its own.
+    pub async fn of_everything(mut self) -> Self {
+        let campaign = json!({"name": "sale", "quantity": self.orders,
+            "discount": {"kind": "FIXED", "value": 50}});
+        let campaign = self.client.post("/coupons", &campaign).await.expect(201);
+        let coupon = campaign.text("id");
+        let issue = format!("/coupons/{coupon}/issue");
+        stream::iter(0..self.orders)
+            .map(async |number| {
+                let buyer = buyer(number);
+                let charged = self.client.charge(&buyer, "load", POINTS).await;
+                charged.expect(200);
+                if number.is_multiple_of(5) {
+                    let issued = self.client.post(&issue, &json!({"userId": buyer})).await;
+                    issued.expect(201);
+                }
+            })
+            .buffer_unordered(self.clients)
+            .collect::<Vec<()>>()
+            .await;
+        self.coupon = Some(coupon);
+        self
+    }
+
+    /// The body of the order of this number.
+    fn body(&self, number: usize, lines: &[(String, i64)]) -> Value {
+        let lines: Vec<_> = lines.iter().map(|(id, n)| (id.as_str(), *n)).collect();
+        let mut body = order_of(&lines);
+        if let Some(coupon) = &self.coupon {
+            body["buyerId"] = json!(buyer(number));
+            // Some have more than they were given, and some cards are declined.
+            let points = if number % 13 == 1 { POINTS + 1 } else { 70 };
+            body["points"] = json!(points);
+            let token = if number % 11 == 2 {
+                "decline"
+            } else {
+                "approve"
+            };
+            body["payment"] = json!({"method": "card", "token": token});
+            if number.is_multiple_of(5) {
+                body["couponId"] = json!(coupon);
+            }
+        }
+        body
     }
 
     /// Lets the clients begin.
@@ -125,8 +178,7 @@ impl Load {
     /// Orders under the key of this number until there is an answer that says what came of it.
     pub async fn ask_until_told(&self, number: usize) -> Told {
         let lines = self.lines(number);
-        let borrowed: Vec<_> = lines.iter().map(|(id, n)| (id.as_str(), *n)).collect();
-        let body = order_of(&borrowed);
+        let body = self.body(number, &lines);
         let key = format!("load-{number}");
         let start = Instant::now();
         let mut last = String::new();
@@ -169,6 +221,11 @@ impl Running {
     pub async fn finish(self) -> Vec<Told> {
         self.told.await.expect("every client is answered in time")
     }
+}
+
+/// Whoever places the order of this number, where it is of everything.
+pub fn buyer(number: usize) -> String {
+    format!("buyer-{number}")
 }
 
 /// What an answer says of an order; nothing where it has to be asked for again.

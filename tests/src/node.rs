@@ -39,6 +39,26 @@ impl Node {
         Self::new(world, "product-node")
     }
 
+    /// The point-node alone.
+    pub fn point(world: &World) -> Self {
+        Self::new(world, "point-node")
+    }
+
+    /// The ranking-node alone.
+    pub fn ranking(world: &World) -> Self {
+        Self::new(world, "ranking-node")
+    }
+
+    /// The coupon-node alone.
+    pub fn coupon(world: &World) -> Self {
+        Self::new(world, "coupon-node")
+    }
+
+    /// The payment-node alone.
+    pub fn payment(world: &World) -> Self {
+        Self::new(world, "payment-node")
+    }
+
     fn new(world: &World, program: &'static str) -> Self {
         Self {
             world: world.clone(),

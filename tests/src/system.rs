@@ -5,18 +5,21 @@ use std::process::{Command, Output};
 
 use crate::{Client, Nats, Node, Postgres, World, place};
 
+/// The services with a database of their own.
+const SERVICES: [&str; 6] = ["order", "product", "point", "coupon", "payment", "ranking"];
+
 /// Where the services keep what they know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Database {
     /// Files in the data folder.
     Sqlite,
-    /// Two databases of one cluster.
+    /// A database a service in one cluster.
     Postgres,
 }
 
 /// The nodes end before what they stand on does.
 pub struct System {
-    /// `onhand` alone, or the product-node and the order-node, and what a test added.
+    /// `onhand` alone, or a node a service, and what a test added.
     pub nodes: Vec<Node>,
     /// The broker, unless `onhand up` brought its own.
     pub nats: Option<Nats>,
@@ -51,6 +54,9 @@ impl System {
     pub async fn separate(database: Database) -> Self {
         let mut system = Self::ground(database).await;
         system.add(Node::product(&system.world)).await;
+        system.add(Node::point(&system.world)).await;
+        system.add(Node::coupon(&system.world)).await;
+        system.add(Node::payment(&system.world)).await;
         system.add(Node::order(&system.world)).await;
         system
     }
@@ -63,12 +69,10 @@ impl System {
         system.nats = Some(nats);
         if database == Database::Postgres {
             let postgres = Postgres::start(&system.world).await;
-            let (order, product) = (
-                postgres.database("order").await,
-                postgres.database("product").await,
-            );
-            system.tell("ONHAND_ORDER_DATABASE_URL", &order);
-            system.tell("ONHAND_PRODUCT_DATABASE_URL", &product);
+            for service in SERVICES {
+                let name = format!("ONHAND_{}_DATABASE_URL", service.to_uppercase());
+                system.tell(&name, &postgres.database(service).await);
+            }
             system.postgres = Some(postgres);
         }
         system
@@ -117,15 +121,11 @@ impl System {
         self.postgres.as_mut().expect("this system has a cluster")
     }
 
-    /// A client of the first nodes that serve orders and products.
+    /// A client of the first node of each program; the very first serves what has no other.
     pub fn client(&self) -> Client {
-        let url = |program: &str| {
-            let node = self.nodes.iter().find(|node| node.program() == program);
-            node.or(self.nodes.first())
-                .expect("a client needs a node")
-                .url()
-        };
-        Client::new(&url("order-node"), &url("product-node"))
+        let first = self.nodes.first().expect("a client needs a node").url();
+        let nodes = self.nodes.iter().rev();
+        Client::new(first, nodes.map(|node| (node.program(), node.url())))
     }
 
     /// Stops every node, and demands that each ends well.

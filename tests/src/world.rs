@@ -34,6 +34,8 @@ struct Inner {
 impl World {
     /// Makes a folder, first waiting until few enough other tests run servers.
     pub fn new() -> Self {
+        // The HTTP clients of tests share their build with the one of a gateway, which has TLS.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let slot = slot();
         clean_up_after_killed_tests();
         let folder = tempfile::Builder::new()

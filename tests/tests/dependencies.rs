@@ -20,7 +20,14 @@ const IO: [&str; 8] = [
     "ractor",
     "rustix",
 ];
-const SERVICES: [&str; 2] = ["order-node", "product-node"];
+const SERVICES: [&str; 6] = [
+    "order-node",
+    "product-node",
+    "point-node",
+    "coupon-node",
+    "payment-node",
+    "ranking-node",
+];
 const ABOVE: [&str; 2] = ["onhand", "onhand-tests"];
 
 #[test]

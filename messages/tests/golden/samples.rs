@@ -2,9 +2,13 @@
 
 use messages::{Envelope, Money, Refusal, Service, envelope, order, product, wire};
 
-use crate::parts::{
-    ORDER, PRODUCT, Sample, at, bare, buyer, full, money, order_id, product_id, quantity, reserve,
-    said, told, view,
+use crate::{
+    coupons,
+    parts::{
+        ORDER, PRODUCT, Sample, at, bare, buyer, full, money, order_id, product_id, quantity,
+        reserve, said, told, view,
+    },
+    payments, points,
 };
 
 pub(crate) fn samples() -> Vec<Sample> {
@@ -12,6 +16,9 @@ pub(crate) fn samples() -> Vec<Sample> {
     all.extend(product_answers());
     all.extend(order_commands());
     all.extend(order_answers());
+    all.extend(coupons::samples());
+    all.extend(payments::samples());
+    all.extend(points::samples());
     all.extend(events());
     all.push(payload());
     all
@@ -93,20 +100,47 @@ fn product_answers() -> Vec<Sample> {
 
 fn order_commands() -> Vec<Sample> {
     use order::Command;
-    let place = Command::Place(order::Place {
+    let place = order::Place {
         buyer_id: "u-001".parse().expect("a name"),
         items: vec![order::Item {
             product_id: product_id(),
             quantity: quantity(1_000_000),
         }],
+        points: Some(money(500)),
+        coupon_id: Some(PRODUCT.parse().expect("a UUID")),
+        payment: Some(order::PayBy::Card {
+            token: "approve".parse().expect("a token"),
+        }),
+        deadline_ms: 5_000,
+        payment_deadline_ms: 900_000,
+    };
+    let external = order::Place {
+        points: None,
+        coupon_id: None,
+        payment: Some(order::PayBy::External),
+        ..place.clone()
+    };
+    let simple = order::Place {
+        payment: None,
+        ..external.clone()
+    };
+    let pay = Command::Pay(order::Pay {
+        imp_uid: "imp_123456".into(),
+        price: money(38_500),
         deadline_ms: 5_000,
     });
     vec![
-        said("", full(place)),
+        said("", full(Command::Place(place))),
+        said("external", bare(Command::Place(external))),
+        said("bare", bare(Command::Place(simple))),
+        said("", bare(pay)),
         said("", bare(Command::Cancel)),
         said(
             "",
-            bare(Command::Retry(order::Retry { deadline_ms: 5_000 })),
+            bare(Command::Retry(order::Retry {
+                deadline_ms: 5_000,
+                payment_deadline_ms: 900_000,
+            })),
         ),
         said("", bare(Command::Get)),
         said("", bare(Command::Expire)),
@@ -142,19 +176,31 @@ fn events() -> Vec<Sample> {
         product_id: product_id(),
         order_id: ORDER.into(),
         request_id: format!("DEC-{ORDER}"),
+        name: Some("mug".into()),
+        unit_price: Money::new(39_000),
         quantity: 3,
         balance: 2,
+    };
+    let of_old = product::StockMoved {
+        name: None,
+        unit_price: None,
+        ..moved.clone()
     };
     let failed = order::StepFailed {
         order_id: order_id(),
         buyer_id: buyer(),
+        step: order::Step::Stock,
         entity: PRODUCT.into(),
-        quantity: quantity(3),
+        amount: 3,
         refusal: Refusal::stock(2, quantity(3)),
     };
     let mut all = vec![
         told("product.reserved", Service::Product, moved.clone()),
         told("product.released", Service::Product, moved),
+        Sample {
+            name: "event.product.released.bare".into(),
+            ..told("product.released", Service::Product, of_old)
+        },
         told("product.reserve.failed", Service::Order, failed),
     ];
     for kind in ["created.pending", "confirmed", "failed", "cancelled"] {
@@ -195,6 +241,19 @@ fn refusals() -> Vec<Refusal> {
         },
         R::DependencyFailed,
         R::AmountTooLarge,
+        R::points(money(2), money(3)),
+        R::CouponNotFound,
+        R::CouponNotUsable {
+            reason: "it has expired".into(),
+        },
+        R::CouponExhausted,
+        R::CouponAlreadyIssued,
+        R::PaymentDeclined {
+            reason: "no cover".into(),
+        },
+        R::PaymentMismatch { due: 3, paid: 2 },
+        R::PaymentNotFound,
+        R::PaymentExpired,
     ];
     for refusal in &all {
         // Does not compile when a refusal is added, so that it is added above too.
@@ -207,7 +266,16 @@ fn refusals() -> Vec<Refusal> {
             | R::AlreadyReleased
             | R::InvalidState { .. }
             | R::DependencyFailed
-            | R::AmountTooLarge => {}
+            | R::AmountTooLarge
+            | R::InsufficientPoints { .. }
+            | R::CouponNotFound
+            | R::CouponNotUsable { .. }
+            | R::CouponExhausted
+            | R::CouponAlreadyIssued
+            | R::PaymentDeclined { .. }
+            | R::PaymentMismatch { .. }
+            | R::PaymentNotFound
+            | R::PaymentExpired => {}
         }
     }
     all

@@ -11,11 +11,14 @@ CREATE TABLE orders (
     fail_detail TEXT,          -- that refusal, as JSON
     cancelling  INTEGER NOT NULL,
     attempt     INTEGER NOT NULL, -- counts from 1; a retry is the next
+    points      INTEGER,       -- how many points may pay for it at most; null where none
+    coupon_id   TEXT,          -- the coupon that is used on it; null where none
+    payment     TEXT,          -- how the rest is paid, as JSON; null where it is settled outside
     subtotal    INTEGER,        -- amounts in the currency's minor unit; null while unknown
     discount    INTEGER,
     points_used INTEGER,
     amount_due  INTEGER,
-    strays      TEXT,          -- late acceptances of earlier attempts and whether each is released, as JSON
+    parts       TEXT,          -- what it asked for besides the lines of this attempt, and where each stands, as JSON
     traceparent TEXT,
     deadline_at TEXT NOT NULL,
     created_at  TEXT NOT NULL,

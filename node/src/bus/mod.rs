@@ -13,6 +13,8 @@ use futures::future::BoxFuture;
 use messages::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::store::Position;
+
 /// A message to be published on a stream.
 #[derive(Clone, Debug)]
 pub struct Outbound {
@@ -133,4 +135,24 @@ pub trait Reader: Send {
 /// Hands a message over and waits for its acknowledgement.
 pub async fn publish(bus: &dyn Bus, message: Outbound) -> Result<u64, BusFault> {
     bus.send(message).await?.await
+}
+
+/// Whether a stream still is what a position speaks of: the message is there and the same, or it
+/// has merely grown too old.
+pub async fn holds(
+    bus: &dyn Bus,
+    name: &str,
+    stream: &StreamState,
+    position: &Position,
+) -> Result<bool, BusFault> {
+    if position.stream != stream.identity || position.sequence > stream.last {
+        return Ok(false);
+    }
+    if position.sequence < stream.first {
+        return Ok(true);
+    }
+    Ok(bus
+        .message(name, position.sequence)
+        .await?
+        .is_some_and(|message| message.at == position.at))
 }

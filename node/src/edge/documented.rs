@@ -32,11 +32,14 @@ pub struct List;
 pub struct Create;
 /// The errors of a call that changes something.
 pub struct Change;
+/// The errors of a call that changes something of which there are only so many.
+pub struct FirstCome;
 
 const READ: [u16; 4] = [400, 404, 500, 503];
 const LIST: [u16; 3] = [400, 500, 503];
 const CREATE: [u16; 7] = [400, 408, 413, 415, 422, 500, 503];
 const CHANGE: [u16; 8] = [400, 404, 408, 413, 415, 422, 500, 503];
+const FIRST_COME: [u16; 9] = [400, 404, 408, 409, 413, 415, 422, 500, 503];
 
 impl IntoResponses for Read {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
@@ -56,6 +59,11 @@ impl IntoResponses for Create {
 impl IntoResponses for Change {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         errors(&CHANGE)
+    }
+}
+impl IntoResponses for FirstCome {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        errors(&FIRST_COME)
     }
 }
 
@@ -84,6 +92,7 @@ const fn why(status: u16) -> &'static str {
         400 => "VALIDATION_ERROR, or a business refusal",
         404 => "the NOT_FOUND family",
         408 => "REQUEST_TIMEOUT: the body did not arrive in time",
+        409 => "first come, first served, and too late",
         413 => "PAYLOAD_TOO_LARGE: over 1 MiB",
         415 => "UNSUPPORTED_MEDIA_TYPE: the body is no JSON by its content type",
         422 => "REQUEST_MISMATCH: the idempotency key was used with another body",

@@ -19,18 +19,20 @@ mod problem;
 mod server;
 #[cfg(test)]
 mod tests;
+mod text;
 mod trace;
 
 pub use self::{
     around::{Around, Limits},
     body::{Json, NoBody},
     docs::describe,
-    documented::{Change, Create, Error, List, Read},
+    documented::{Change, Create, Error, FirstCome, List, Read},
     key::{IdempotencyKey, RequiredKey},
     ops::{Missing, Ops},
     page::{CURSOR_ITEMS_MAX, Cursor, Page, SIZE_DEFAULT, SIZE_MAX},
-    params::{PathId, Query},
+    params::{PathId, PathUser, Query},
     problem::Problem,
     server::{app, healthcheck, serve, write_address},
+    text::check_line,
     trace::Trace,
 };

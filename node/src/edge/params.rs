@@ -4,7 +4,7 @@ use axum::{
     extract::{FromRequestParts, Path},
     http::request::Parts,
 };
-use messages::id::Id;
+use messages::{UserId, id::Id};
 use serde::de::DeserializeOwned;
 
 use super::Problem;
@@ -18,6 +18,22 @@ impl<S: Send + Sync, K> FromRequestParts<S> for PathId<K> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let wrong = || Problem::field("id", "must be a UUID");
+        let Path(text) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| wrong())?;
+        text.parse().map(Self).map_err(|_| wrong())
+    }
+}
+
+/// The user in a path with one user.
+#[derive(Clone, Debug)]
+pub struct PathUser(pub UserId);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathUser {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let wrong = || Problem::field("userId", "must be 1 to 64 of [A-Za-z0-9_.:-]");
         let Path(text) = Path::<String>::from_request_parts(parts, state)
             .await
             .map_err(|_| wrong())?;

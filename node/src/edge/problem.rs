@@ -156,11 +156,20 @@ impl Problem {
 const fn refused(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::InsufficientStock { .. }
+        | Refusal::InsufficientPoints { .. }
+        | Refusal::CouponNotUsable { .. }
+        | Refusal::PaymentExpired
         | Refusal::ProductDiscontinued
         | Refusal::AlreadyReleased
         | Refusal::InvalidState { .. }
         | Refusal::AmountTooLarge => StatusCode::BAD_REQUEST,
-        Refusal::ProductNotFound | Refusal::OrderNotFound => StatusCode::NOT_FOUND,
+        Refusal::PaymentDeclined { .. }
+        | Refusal::PaymentMismatch { .. }
+        | Refusal::PaymentNotFound => StatusCode::PAYMENT_REQUIRED,
+        Refusal::ProductNotFound | Refusal::OrderNotFound | Refusal::CouponNotFound => {
+            StatusCode::NOT_FOUND
+        }
+        Refusal::CouponExhausted | Refusal::CouponAlreadyIssued => StatusCode::CONFLICT,
         Refusal::RequestMismatch => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::DependencyFailed => StatusCode::FAILED_DEPENDENCY,
     }
@@ -172,14 +181,22 @@ impl From<Refusal> for Problem {
             Refusal::InsufficientStock {
                 available,
                 requested,
-            } => Map::from_iter([
-                ("available".to_owned(), Value::from(*available)),
-                ("requested".to_owned(), Value::from(*requested)),
-            ]),
+            }
+            | Refusal::InsufficientPoints {
+                available,
+                requested,
+            } => numbers([("available", *available), ("requested", *requested)]),
+            Refusal::PaymentMismatch { due, paid } => numbers([("due", *due), ("paid", *paid)]),
             _ => Map::new(),
         };
         Self::Refused { refusal, details }
     }
+}
+
+fn numbers(of: [(&str, i64); 2]) -> Map<String, Value> {
+    of.map(|(name, number)| (name.to_owned(), Value::from(number)))
+        .into_iter()
+        .collect()
 }
 
 #[derive(Serialize)]
@@ -222,6 +239,38 @@ mod tests {
                 400,
                 "INSUFFICIENT_STOCK",
             ),
+            (
+                Refusal::InsufficientPoints {
+                    available: 2,
+                    requested: 3,
+                },
+                400,
+                "INSUFFICIENT_POINTS",
+            ),
+            (Refusal::CouponNotFound, 404, "COUPON_NOT_FOUND"),
+            (
+                Refusal::CouponNotUsable {
+                    reason: "it has expired".into(),
+                },
+                400,
+                "COUPON_NOT_USABLE",
+            ),
+            (Refusal::CouponExhausted, 409, "COUPON_EXHAUSTED"),
+            (Refusal::CouponAlreadyIssued, 409, "COUPON_ALREADY_ISSUED"),
+            (
+                Refusal::PaymentDeclined {
+                    reason: "no cover".into(),
+                },
+                402,
+                "PAYMENT_DECLINED",
+            ),
+            (
+                Refusal::PaymentMismatch { due: 3, paid: 2 },
+                402,
+                "PAYMENT_MISMATCH",
+            ),
+            (Refusal::PaymentNotFound, 402, "PAYMENT_NOT_FOUND"),
+            (Refusal::PaymentExpired, 400, "PAYMENT_EXPIRED"),
             (Refusal::ProductDiscontinued, 400, "PRODUCT_DISCONTINUED"),
             (Refusal::ProductNotFound, 404, "PRODUCT_NOT_FOUND"),
             (Refusal::OrderNotFound, 404, "ORDER_NOT_FOUND"),

@@ -221,6 +221,7 @@ impl<E: Entity> Live<E> {
             }
             effects.push(Effect {
                 event: E::event(&self.id, change),
+                touches: state.touches(change),
                 row: LedgerRow {
                     partition: job.partition,
                     number: 0,

@@ -10,7 +10,7 @@ use messages::{Body, Digest, EntityId, Envelope, Partition, Subject, Timestamp, 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{CreationKey, Service, job::Answer, question::Question};
+use super::{CreationKey, Service, Unavailable, job::Answer, question::Question};
 use crate::{bus::Bus, entity::Entity};
 
 /// How long an owner may take to commit, besides the wait for rest.
@@ -19,7 +19,7 @@ const COMMIT_WAIT: Duration = Duration::from_secs(5);
 const UNBORN: &str = "new";
 
 /// What the owner must know besides the envelope.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Asked {
     call: Option<String>,
@@ -64,14 +64,42 @@ pub(super) async fn ask<E: Entity>(
         at: now,
         body: question.command.clone(),
     };
-    let payload = join(&asked, &envelope);
     let wait = COMMIT_WAIT + settle.unwrap_or_default();
-    let subject = Subject::Ask(E::SERVICE, partition).to_string();
-    let answer = bus
-        .request(subject, payload, wait)
-        .await
-        .map_err(|error| error.to_string())?;
-    let (answered, envelope): (Answered, Option<Envelope<Answer<E>>>) = take_apart(&answer)?;
+    let subject = Subject::Ask(E::SERVICE, partition);
+    put(bus, subject, &asked, &envelope, wait).await
+}
+
+impl<E: Entity> Service<E> {
+    /// Asks an entity of another service, at its owner. The answer is durable; `envelope` says
+    /// who is asked, and by its request id what a repeat is.
+    ///
+    /// # Errors
+    /// [`Unavailable`] where no owner answered in time: the outcome is unknown, and the same
+    /// request id may be asked again.
+    pub async fn ask_elsewhere<A: Body>(
+        &self,
+        service: messages::Service,
+        envelope: &Envelope<impl Body>,
+    ) -> Result<A, Unavailable> {
+        let (host, asked) = (self.host(), Asked::default());
+        let partition = envelope.entity.partition(host.partitions);
+        let subject = Subject::Ask(service, partition);
+        let answer = put(&*host.bus, subject, &asked, envelope, COMMIT_WAIT).await;
+        answer.map_err(|reason| Unavailable { reason })
+    }
+}
+
+async fn put<A: Body>(
+    bus: &dyn Bus,
+    subject: Subject,
+    asked: &Asked,
+    envelope: &Envelope<impl Body>,
+    wait: Duration,
+) -> Result<A, String> {
+    let payload = join(asked, envelope);
+    let answer = bus.request(subject.to_string(), payload, wait).await;
+    let answer = answer.map_err(|error| error.to_string())?;
+    let (answered, envelope): (Answered, Option<Envelope<A>>) = take_apart(&answer)?;
     match (answered.unavailable, envelope) {
         (None, Some(envelope)) => Ok(envelope.body),
         (reason, _) => Err(reason.unwrap_or_else(|| "an answer without a body".into())),

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use crate::{
     entity::Entity,
     store::{Creation, LedgerRow},
+    table::Touch,
 };
 
 /// What an entity answers.
@@ -48,16 +49,16 @@ pub(super) enum Route<E: Entity> {
     },
     /// From somebody in this process who waits.
     Ask(oneshot::Sender<Answered<E>>),
-    /// From the entity's own clock.
-    Alarm,
+    /// From the host itself: an alarm, or what came of a call to the outside.
+    Own,
 }
 
 /// The answer to an ask.
 pub(super) struct Answered<E: Entity> {
     /// The answer, durable; `Err` where the database itself refused the command.
     pub(super) answer: Result<Answer<E>, String>,
-    /// Tells the state at rest, where the entity is not yet at rest.
-    pub(super) settled: Option<oneshot::Receiver<E::Reply>>,
+    /// Tells the answer at rest, where the entity is not yet at rest.
+    pub(super) settled: Option<oneshot::Receiver<Answer<E>>>,
 }
 
 /// An entity in memory, as the intake and the journal share it.
@@ -133,6 +134,7 @@ pub(super) struct Work<E: Entity> {
 pub(super) struct Effect {
     pub(super) row: LedgerRow,
     pub(super) event: Option<(&'static str, Vec<u8>)>,
+    pub(super) touches: Touch,
 }
 
 /// What became of a command: changes, none or some, and an answer that waits for their commit.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 
+use crate::events::WINDOW;
+
 /// The most that can be counted to: room for as many is taken at once.
 const COUNT_MAX: u64 = 1_000_000;
 /// What a broker takes in one message where nobody says otherwise, less room for headers.
@@ -13,6 +15,11 @@ const MS_MAX: u64 = 365 * 24 * 60 * 60 * 1000;
 
 fn count() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=COUNT_MAX)
+}
+
+/// No more than what a reader of events allows one to come late by.
+fn events() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=WINDOW.cast_unsigned())
 }
 
 fn bytes() -> RangedU64ValueParser<usize> {
@@ -42,8 +49,11 @@ pub struct Limits {
     /// How many envelopes may wait for one subject; commands beyond it are sent later, replies when asked again
     #[arg(long, env = "ONHAND_LANE_MAX", default_value_t = 16_384, value_parser = count())]
     pub lane_max: usize,
+    /// How many answers may wait for entities that are busy; what is beyond it is asked for again
+    #[arg(long, env = "ONHAND_BUSY_MAX", default_value_t = 16_384, value_parser = count())]
+    pub busy_max: usize,
     /// How many events may be on their way to the broker at once
-    #[arg(long, env = "ONHAND_EVENTS_IN_FLIGHT_MAX", default_value_t = 1024, value_parser = count())]
+    #[arg(long, env = "ONHAND_EVENTS_IN_FLIGHT_MAX", default_value_t = 1024, value_parser = events())]
     pub events_in_flight_max: usize,
     /// How many entities are kept in memory; idle ones beyond it are put away
     #[arg(long, env = "ONHAND_ENTITIES_MAX", default_value_t = 200_000, value_parser = count())]
@@ -63,6 +73,12 @@ pub struct Limits {
     /// After how many ms an unanswered command is sent again, at most
     #[arg(long, env = "ONHAND_RESEND_MAX_MS", default_value_t = 15_000, value_parser = ms(1))]
     pub resend_max_ms: u64,
+    /// How many calls to the outside are under way at once; more wait for their turn
+    #[arg(long, env = "ONHAND_CALLS_MAX", default_value_t = 64, value_parser = count())]
+    pub calls_max: usize,
+    /// How many ms a call to the outside may take before its outcome counts as unknown
+    #[arg(long, env = "ONHAND_CALL_WAIT_MS", default_value_t = 10_000, value_parser = ms(1))]
+    pub call_wait_ms: u64,
     /// By how many ms a reader goes back where the broker has forgotten messages; more than the broker's sync interval
     #[arg(long, env = "ONHAND_REREAD_MS", default_value_t = 300_000, value_parser = ms(0))]
     pub reread_ms: u64,
@@ -82,6 +98,7 @@ impl Default for Limits {
             lookup_max: 256,
             message_bytes_max: 262_144,
             lane_max: 16_384,
+            busy_max: 16_384,
             events_in_flight_max: 1024,
             entities_max: 200_000,
             entity_idle_ms: 60_000,
@@ -89,6 +106,8 @@ impl Default for Limits {
             ask_wait_ms: 5_000,
             resend_ms: 500,
             resend_max_ms: 15_000,
+            calls_max: 64,
+            call_wait_ms: 10_000,
             reread_ms: 300_000,
             events_age_ms: 604_800_000,
             stop_wait_ms: 10_000,
@@ -105,6 +124,11 @@ impl Limits {
     /// [`Limits::commit_wait_ms`] as a duration.
     pub const fn commit_wait(&self) -> Duration {
         Duration::from_millis(self.commit_wait_ms)
+    }
+
+    /// [`Limits::call_wait_ms`] as a duration.
+    pub const fn call_wait(&self) -> Duration {
+        Duration::from_millis(self.call_wait_ms)
     }
 
     /// [`Limits::stop_wait_ms`] as a duration.

@@ -8,7 +8,9 @@
 //! recovery.
 
 mod actor;
+mod answers;
 mod asking;
+mod calls;
 mod dead;
 mod intake;
 mod job;

@@ -240,7 +240,7 @@ async fn ask_here<E: Entity>(
         return Ok(answer);
     };
     match tokio::time::timeout_at(until, settled).await {
-        Ok(Ok(reply)) => Ok(Ok(reply)),
+        Ok(Ok(answer)) => Ok(answer),
         // The session ended: the next one knows more.
         Ok(Err(_)) => Err(again()),
         Err(_) => Ok(answer),

@@ -17,7 +17,7 @@ use super::{
     schedule::Schedule,
 };
 use crate::{
-    bus::{Bus, BusFault, Delivery, Start, StreamState},
+    bus::{Bus, BusFault, Delivery, Start, holds},
     entity::Entity,
     store::{Position, Standing},
     telemetry::names,
@@ -125,7 +125,7 @@ impl<E: Entity> StreamReader<E> {
                     sequence: *sequence,
                     at,
                 };
-                if !self.has(inbox, &stream, &last).await? {
+                if !holds(&*self.bus, inbox, &stream, &last).await? {
                     return Ok(None);
                 }
             }
@@ -142,7 +142,7 @@ impl<E: Entity> StreamReader<E> {
         for (partition, standing) in &self.standings {
             let kept = match &standing.inbox {
                 None => true,
-                Some(position) => self.has(inbox, &stream, position).await?,
+                Some(position) => holds(&*self.bus, inbox, &stream, position).await?,
             };
             let read = standing
                 .inbox
@@ -184,27 +184,6 @@ impl<E: Entity> StreamReader<E> {
             .map(|p| E::SERVICE.inbox_subject(*p).to_string())
             .collect();
         self.bus.read(E::SERVICE.inbox(), subjects, start).await
-    }
-
-    /// Whether the stream still is what a position speaks of: the message is there and the same,
-    /// or it has merely grown too old.
-    async fn has(
-        &self,
-        inbox: &str,
-        stream: &StreamState,
-        position: &Position,
-    ) -> Result<bool, BusFault> {
-        if position.stream != stream.identity || position.sequence > stream.last {
-            return Ok(false);
-        }
-        if position.sequence < stream.first {
-            return Ok(true);
-        }
-        Ok(self
-            .bus
-            .message(inbox, position.sequence)
-            .await?
-            .is_some_and(|message| message.at == position.at))
     }
 
     /// Takes in the envelopes of one message; what cannot be understood is put aside.

@@ -1,5 +1,5 @@
 //! What entities owe: sent after the commit, and again, with backoff and jitter, until a change
-//! settles it. Also their alarms.
+//! settles it; calls to the outside are made likewise. Also their alarms.
 
 use std::{
     collections::BTreeMap,
@@ -14,10 +14,12 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     Limits,
+    calls::{Calls, Owing},
     lane::{Lanes, Letter, Sent},
 };
 use crate::{
     entity::{Entity, Outgoing},
+    outside::Call,
     seams::{Clock, Ids},
 };
 
@@ -27,6 +29,7 @@ const ALARM_AGAIN: Duration = Duration::from_secs(1);
 /// What the entities of a session owe.
 pub(super) struct Schedule<E: Entity> {
     lanes: Arc<Lanes>,
+    calls: Arc<Calls<E>>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     partitions: u16,
@@ -42,8 +45,41 @@ struct State<E: Entity> {
     timers_made: u64,
 }
 
+/// All that a state owes.
+pub(super) struct Debts<E: Entity> {
+    owes: Vec<Outgoing>,
+    calls: Vec<Call>,
+    alarm: Option<(Timestamp, E::Command)>,
+}
+
+impl<E: Entity> Debts<E> {
+    pub(super) fn of(state: &E) -> Self {
+        Self {
+            owes: state.owes(),
+            calls: state.calls(),
+            alarm: state.alarm(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.owes.is_empty() && self.calls.is_empty() && self.alarm.is_none()
+    }
+}
+
+// By hand, since the derived one would ask the same of `E`.
+impl<E: Entity> Default for Debts<E> {
+    fn default() -> Self {
+        Self {
+            owes: Vec::new(),
+            calls: Vec::new(),
+            alarm: None,
+        }
+    }
+}
+
 struct Owed<E: Entity> {
     items: Vec<Item>,
+    calls: Vec<Pending<E>>,
     alarm: Option<(Timestamp, E::Command)>,
 }
 
@@ -51,6 +87,7 @@ struct Item {
     request_id: RequestId,
     target: EntityId,
     kind: &'static str,
+    again: u32,
     subject: Subject,
     id: String,
     envelope: Arc<[u8]>,
@@ -58,7 +95,17 @@ struct Item {
     pause: Duration,
 }
 
+/// A call that is owed, and the pause until it is made again.
+struct Pending<E: Entity> {
+    owing: Owing<E>,
+    pause: Duration,
+}
+
 enum Timer {
+    Call {
+        entity: EntityId,
+        id: RequestId,
+    },
     Resend {
         entity: EntityId,
         request_id: RequestId,
@@ -79,6 +126,7 @@ pub(super) struct Due<E: Entity> {
 impl<E: Entity> Schedule<E> {
     pub(super) fn new(
         lanes: Arc<Lanes>,
+        calls: Arc<Calls<E>>,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
         partitions: u16,
@@ -86,6 +134,7 @@ impl<E: Entity> Schedule<E> {
     ) -> Arc<Self> {
         Arc::new(Self {
             lanes,
+            calls,
             clock,
             ids,
             partitions,
@@ -103,25 +152,22 @@ impl<E: Entity> Schedule<E> {
     /// Takes over what a committed state owes: sends what is new, forgets what is settled.
     ///
     /// `recovered` says that an earlier life may have sent all of it already.
-    pub(super) fn update(
-        &self,
-        entity: &EntityId,
-        owes: Vec<Outgoing>,
-        alarm: Option<(Timestamp, E::Command)>,
-        recovered: bool,
-    ) {
+    pub(super) fn update(&self, entity: &EntityId, new: &Arc<E>, debts: Debts<E>, recovered: bool) {
         let mut guard = self
             .state
             .lock()
             .expect("no panic while the schedule is locked");
         let state = &mut *guard;
-        if owes.is_empty() && alarm.is_none() {
-            state.owed.remove(entity);
+        let before = state.owed.remove(entity);
+        if debts.is_empty() {
             return;
         }
-        let before = state.owed.remove(entity);
-        let (mut known, old_alarm) =
-            before.map_or((Vec::new(), None), |owed| (owed.items, owed.alarm));
+        let Debts { owes, calls, alarm } = debts;
+        let Owed {
+            items: mut known,
+            calls: known_calls,
+            alarm: old_alarm,
+        } = before.unwrap_or_default();
         let now = Instant::now();
         let mut items = Vec::with_capacity(owes.len());
         for outgoing in owes {
@@ -129,6 +175,7 @@ impl<E: Entity> Schedule<E> {
                 item.request_id == outgoing.request_id
                     && item.target == outgoing.entity
                     && item.kind == outgoing.body.kind()
+                    && item.again == outgoing.again
             };
             if let Some(n) = known.iter().position(same) {
                 items.push(known.swap_remove(n));
@@ -146,6 +193,7 @@ impl<E: Entity> Schedule<E> {
             );
             items.push(item);
         }
+        let calls = self.call(state, entity, new, calls, known_calls, recovered);
         if let Some((at, _)) = &alarm
             && old_alarm.is_none_or(|(old, _)| old != *at)
         {
@@ -158,9 +206,49 @@ impl<E: Entity> Schedule<E> {
                 },
             );
         }
-        state.owed.insert(entity.clone(), Owed { items, alarm });
+        let owed = Owed {
+            items,
+            calls,
+            alarm,
+        };
+        state.owed.insert(entity.clone(), owed);
         drop(guard);
         self.earlier.notify_one();
+    }
+
+    /// Has the calls made that are new.
+    fn call(
+        &self,
+        state: &mut State<E>,
+        entity: &EntityId,
+        new: &Arc<E>,
+        calls: Vec<Call>,
+        mut known: Vec<Pending<E>>,
+        recovered: bool,
+    ) -> Vec<Pending<E>> {
+        let mut pending = Vec::with_capacity(calls.len());
+        for call in calls {
+            if let Some(n) = known.iter().position(|p| p.owing.call.id == call.id) {
+                let mut same = known.swap_remove(n);
+                same.owing.state = Arc::clone(new);
+                pending.push(same);
+                continue;
+            }
+            let owing = Owing::new(entity, call, new, recovered);
+            self.calls.put(&owing);
+            state.arm(
+                Instant::now() + self.jittered(self.resend),
+                Timer::Call {
+                    entity: entity.clone(),
+                    id: owing.call.id.clone(),
+                },
+            );
+            pending.push(Pending {
+                owing,
+                pause: self.resend,
+            });
+        }
+        pending
     }
 
     /// Whether a request may have been sent more than once, so that another copy may be under way.
@@ -252,6 +340,20 @@ impl<E: Entity> Schedule<E> {
                         },
                     );
                 }
+                Timer::Call { entity, id } => {
+                    let pending = state.owed.get_mut(&entity).and_then(|owed| {
+                        owed.calls
+                            .iter_mut()
+                            .find(|pending| pending.owing.call.id == id)
+                    });
+                    let Some(pending) = pending else { continue };
+                    if !pending.owing.is_under_way() {
+                        pending.pause = (pending.pause * 2).min(self.resend_max);
+                        self.calls.put(&pending.owing);
+                    }
+                    let at = now + self.jittered(pending.pause);
+                    state.arm(at, Timer::Call { entity, id });
+                }
                 Timer::Alarm { entity, at } => {
                     let Some((_, command)) = state
                         .owed
@@ -289,7 +391,11 @@ impl<E: Entity> Schedule<E> {
             body: outgoing.body,
         };
         Item {
-            id: format!("{}/{}", outgoing.request_id, outgoing.entity),
+            id: match outgoing.again {
+                0 => format!("{}/{}", outgoing.request_id, outgoing.entity),
+                n => format!("{}/{}+{n}", outgoing.request_id, outgoing.entity),
+            },
+            again: outgoing.again,
             kind: envelope.body.kind(),
             request_id: outgoing.request_id,
             target: outgoing.entity,
@@ -310,6 +416,17 @@ impl<E: Entity> Schedule<E> {
             .unwrap_or(u64::MAX)
             .max(1);
         pause + Duration::from_millis(self.ids.random() % quarter)
+    }
+}
+
+// By hand, since the derived one would ask the same of `E`.
+impl<E: Entity> Default for Owed<E> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            calls: Vec::new(),
+            alarm: None,
+        }
     }
 }
 

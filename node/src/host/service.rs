@@ -23,6 +23,7 @@ use super::{
 use crate::{
     bus::Bus,
     entity::Entity,
+    outside::Outside,
     seams::{Clock, Ids},
     store::{Database, Store, StoreFault, Writer},
 };
@@ -70,6 +71,7 @@ struct Inner<E: Entity> {
     host: Host,
     store: Arc<dyn Store>,
     database: Option<Database>,
+    outside: Option<Arc<dyn Outside<E>>>,
     live: watch::Sender<Option<Arc<Live<E>>>>,
     aside: Arc<Aside>,
     closed: AtomicBool,
@@ -87,10 +89,24 @@ impl<E: Entity> Service<E> {
             host,
             store,
             database,
+            outside: None,
             live: watch::Sender::new(None),
             aside: Arc::default(),
             closed: AtomicBool::new(false),
         }))
+    }
+
+    /// Gives it who carries out what its entities owe the outside.
+    #[must_use]
+    pub fn calling(mut self, outside: Arc<dyn Outside<E>>) -> Self {
+        let inner =
+            Arc::get_mut(&mut self.0).expect("a service is put together before it is shared");
+        inner.outside = Some(outside);
+        self
+    }
+
+    pub(super) fn outside(&self) -> Option<Arc<dyn Outside<E>>> {
+        self.0.outside.clone()
     }
 
     pub(super) fn host(&self) -> &Host {
@@ -129,6 +145,11 @@ impl<E: Entity> Service<E> {
             .database
             .as_ref()
             .expect("a service with an edge has a database")
+    }
+
+    /// The time, as the host has it.
+    pub fn now(&self) -> messages::Timestamp {
+        self.0.host.clock.now()
     }
 
     /// Runs sessions, one after another, until `stop` turns true.

@@ -22,7 +22,9 @@ use tokio::{
 use super::{
     Host,
     actor::Supervisor,
+    answers::Answers,
     asking,
+    calls::{Caller, Calls, Owing},
     intake::Intake,
     job::{Job, Route},
     journal::{End, Journal},
@@ -30,7 +32,7 @@ use super::{
     progress::Progress,
     publisher::Publisher,
     reader::{Stopped, StreamReader},
-    schedule::Schedule,
+    schedule::{Debts, Schedule},
     service::Service,
     telling,
     watchers::Watchers,
@@ -74,8 +76,10 @@ pub(super) async fn run<E: Entity>(
     let store = service.store();
     let standings = writer.standings(&owned).await?;
     let lanes = Lanes::new(Arc::clone(&host.bus), &host.limits);
+    let (calls, due) = Calls::new();
     let schedule = Schedule::new(
         Arc::clone(&lanes),
+        Arc::clone(&calls),
         Arc::clone(&host.clock),
         Arc::clone(&host.ids),
         host.partitions,
@@ -90,7 +94,15 @@ pub(super) async fn run<E: Entity>(
         owned.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     );
     let session = Session::start(
-        service, host, store, writer, standings, careful, lanes, schedule,
+        service,
+        host,
+        store,
+        writer,
+        standings,
+        careful,
+        lanes,
+        schedule,
+        (calls, due),
     )
     .await;
     let ended = session.run(service, owned, &mut stop).await;
@@ -116,7 +128,8 @@ async fn recover<E: Entity>(
                 let state = E::from_row(&read.entity, read.row).map_err(|error| {
                     StoreFault::Unreachable(format!("{}: {error}", read.entity))
                 })?;
-                schedule.update(&read.entity, state.owes(), state.alarm(), true);
+                let debts = Debts::of(&state);
+                schedule.update(&read.entity, &Arc::new(state), debts, true);
             }
         }
     }
@@ -126,6 +139,7 @@ async fn recover<E: Entity>(
 struct Session<E: Entity> {
     host: Host,
     lanes: Arc<Lanes>,
+    calls: Arc<Calls<E>>,
     telling: Arc<telling::Telling>,
     watchers: Arc<Watchers<E>>,
     places: Arc<Semaphore>,
@@ -153,6 +167,7 @@ impl<E: Entity> Session<E> {
         careful: usize,
         lanes: Arc<Lanes>,
         schedule: Arc<Schedule<E>>,
+        (calls, due): (Arc<Calls<E>>, mpsc::UnboundedReceiver<Owing<E>>),
     ) -> Self {
         let (faults_sender, faults) = mpsc::unbounded_channel::<String>();
         let (decisions_sender, decisions) = mpsc::unbounded_channel();
@@ -177,17 +192,9 @@ impl<E: Entity> Session<E> {
         let publisher = Publisher {
             durable,
             aside: service.aside(),
-            lanes: Arc::clone(&lanes),
+            answers: answers(host, &lanes, &watchers, &standings),
             schedule: Arc::clone(&schedule),
             telling: Arc::clone(&telling),
-            watchers: Arc::clone(&watchers),
-            committed: standings
-                .iter()
-                .filter_map(|(partition, standing)| {
-                    Some((*partition, standing.inbox.as_ref()?.sequence))
-                })
-                .collect(),
-            held: BTreeMap::new(),
         };
         tasks.spawn(publisher.run());
 
@@ -244,6 +251,8 @@ impl<E: Entity> Session<E> {
             }
         });
 
+        tasks.spawn(Caller::of(service, &calls, &jobs, &places).run(due));
+
         // Alarms and asks hold their own way into the intake; they end when the session aborts them.
         let owners = standings.keys().copied().collect();
         tasks.spawn(asking::serve(
@@ -255,6 +264,7 @@ impl<E: Entity> Session<E> {
         Self {
             host: host.clone(),
             lanes,
+            calls,
             telling,
             watchers,
             places,
@@ -304,6 +314,7 @@ impl<E: Entity> Session<E> {
     /// Takes nothing new, finishes what is under way, and commits it.
     async fn finish(&mut self, service: &Service<E>) -> Ended {
         self.reading.abort();
+        self.calls.close();
         service.close();
         let all = self.host.limits.in_flight_max;
         let (places, lanes, telling) = (&self.places, &self.lanes, &self.telling);
@@ -349,6 +360,24 @@ impl<E: Entity> Session<E> {
     }
 }
 
+/// The answers of a session that begins where the last one ended.
+fn answers<E: Entity>(
+    host: &Host,
+    lanes: &Arc<Lanes>,
+    watchers: &Arc<Watchers<E>>,
+    standings: &BTreeMap<Partition, Standing>,
+) -> Answers<E> {
+    let committed = standings
+        .iter()
+        .filter_map(|(partition, standing)| Some((*partition, standing.inbox.as_ref()?.sequence)));
+    Answers::new(
+        Arc::clone(lanes),
+        Arc::clone(watchers),
+        host.limits.busy_max,
+        committed.collect(),
+    )
+}
+
 /// Wakes entities whose time has come.
 async fn raise_alarms<E: Entity>(
     schedule: Arc<Schedule<E>>,
@@ -368,7 +397,7 @@ async fn raise_alarms<E: Entity>(
                 creation: None,
                 fresh: false,
                 resent: false,
-                route: Route::Alarm,
+                route: Route::Own,
                 permit: None,
             };
             if jobs.send(job).await.is_err() {

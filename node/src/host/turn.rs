@@ -7,10 +7,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use messages::{EntityId, Partition, Timestamp};
 
-use super::job::{Decision, Slot};
+use super::{
+    job::{Decision, Slot},
+    schedule::Debts,
+};
 use crate::{
-    entity::{Entity, Outgoing},
+    entity::Entity,
     store::{Batch, StateWrite},
+    table::TouchedLines,
 };
 
 /// An entity as a turn leaves it.
@@ -19,8 +23,8 @@ pub(super) struct Touched<E: Entity> {
     pub(super) partition: Partition,
     pub(super) version: i64,
     pub(super) state: Arc<E>,
-    pub(super) owes: Vec<Outgoing>,
-    pub(super) alarm: Option<(Timestamp, E::Command)>,
+    lines: TouchedLines,
+    pub(super) debts: Debts<E>,
 }
 
 /// What a turn tells of one partition's ledger.
@@ -78,9 +82,21 @@ pub(super) fn fold<E: Entity>(
                 expected: before + 1,
             });
         }
+        let touched = turn
+            .touched
+            .entry(decision.job.entity.clone())
+            .or_insert_with(|| Touched {
+                slot: Arc::clone(&decision.slot),
+                partition: decision.job.partition,
+                version: 0,
+                state: Arc::clone(&decision.state),
+                lines: TouchedLines::default(),
+                debts: Debts::default(),
+            });
         for mut effect in decision.effects.drain(..) {
             let number = numbers.entry(effect.row.partition).or_default();
             *number += 1;
+            touched.lines.add(effect.touches);
             effect.row.number = *number;
             turn.told.push(Told {
                 partition: effect.row.partition,
@@ -92,30 +108,18 @@ pub(super) fn fold<E: Entity>(
             });
             turn.batch.ledger.push(effect.row);
         }
-        let touched = turn
-            .touched
-            .entry(decision.job.entity.clone())
-            .or_insert_with(|| Touched {
-                slot: Arc::clone(&decision.slot),
-                partition: decision.job.partition,
-                version: 0,
-                state: Arc::clone(&decision.state),
-                owes: Vec::new(),
-                alarm: None,
-            });
         touched.version = last;
         touched.state = Arc::clone(&decision.state);
     }
     for (entity, touched) in &mut turn.touched {
-        touched.owes = touched.state.owes();
-        touched.alarm = touched.state.alarm();
+        touched.debts = Debts::of(&*touched.state);
         turn.batch.states.push(StateWrite {
             entity: entity.clone(),
             partition: touched.partition,
             expected: touched.slot.durable(),
             version: touched.version,
-            owing: !touched.owes.is_empty() || touched.alarm.is_some(),
-            row: touched.state.to_row(),
+            owing: !touched.debts.is_empty(),
+            row: touched.state.changed_row(&touched.lines),
         });
     }
     Ok(turn)

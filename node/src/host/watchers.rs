@@ -8,13 +8,18 @@ use std::{
     },
 };
 
-use messages::EntityId;
+use messages::{EntityId, RequestId};
 use tokio::sync::{mpsc, oneshot};
 
+use super::job::Answer;
 use crate::entity::Entity;
 
 enum Watcher<E: Entity> {
-    Settled(oneshot::Sender<E::Reply>),
+    Settled {
+        command: E::Command,
+        request_id: RequestId,
+        answer: oneshot::Sender<Answer<E>>,
+    },
     Every(mpsc::UnboundedSender<Arc<E>>),
 }
 
@@ -34,10 +39,20 @@ impl<E: Entity> Default for Watchers<E> {
 }
 
 impl<E: Entity> Watchers<E> {
-    /// Is told the answer of the first committed state that is at rest.
-    pub(super) fn settled(&self, entity: &EntityId) -> oneshot::Receiver<E::Reply> {
-        let (sender, receiver) = oneshot::channel();
-        self.add(entity, Watcher::Settled(sender));
+    /// Is told what the first committed state that is at rest answers to this command.
+    pub(super) fn settled(
+        &self,
+        entity: &EntityId,
+        command: E::Command,
+        request_id: RequestId,
+    ) -> oneshot::Receiver<Answer<E>> {
+        let (answer, receiver) = oneshot::channel();
+        let watcher = Watcher::Settled {
+            command,
+            request_id,
+            answer,
+        };
+        self.add(entity, watcher);
         receiver
     }
 
@@ -64,13 +79,15 @@ impl<E: Entity> Watchers<E> {
         let stay: Vec<Watcher<E>> = waiting
             .into_iter()
             .filter_map(|watcher| match watcher {
-                Watcher::Settled(sender) if state.settled() => {
-                    let _ = sender.send(state.reply(None));
+                Watcher::Settled {
+                    command,
+                    request_id,
+                    answer,
+                } if state.settled() => {
+                    let _ = answer.send(state.answer_at_rest(&command, &request_id));
                     None
                 }
-                Watcher::Settled(sender) => {
-                    (!sender.is_closed()).then_some(Watcher::Settled(sender))
-                }
+                Watcher::Settled { ref answer, .. } => (!answer.is_closed()).then_some(watcher),
                 Watcher::Every(sender) => sender
                     .send(Arc::clone(state))
                     .ok()

@@ -13,7 +13,7 @@ use super::sql::{self, Dialect};
 use crate::table::{Column, Kind, Value};
 
 /// A statement on rows.
-pub(super) struct Write {
+pub(super) struct Statement {
     /// Its text.
     pub(super) sql: String,
     /// What the rows hold.
@@ -22,6 +22,15 @@ pub(super) struct Write {
     pub(super) rows: Vec<Vec<Value>>,
     /// How many values its text has places for.
     pub(super) values: usize,
+    /// Whether it must change as many rows as it was given.
+    pub(super) every: bool,
+}
+
+impl Statement {
+    /// How many rows it must change, where that is fixed.
+    fn wanted(&self) -> Option<usize> {
+        self.every.then_some(self.rows.len())
+    }
 }
 
 /// Why rows were not written.
@@ -43,11 +52,10 @@ impl From<sqlx::Error> for WriteError {
     }
 }
 
-fn all_changed(given: usize, changed: u64) -> Result<(), WriteError> {
-    if changed == given as u64 {
-        Ok(())
-    } else {
-        Err(WriteError::Stale { given, changed })
+fn all_changed(wanted: Option<usize>, changed: u64) -> Result<(), WriteError> {
+    match wanted {
+        Some(given) if changed != given as u64 => Err(WriteError::Stale { given, changed }),
+        _ => Ok(()),
     }
 }
 
@@ -76,32 +84,36 @@ impl Connection {
     }
 
     /// Runs statements one after another, each on its rows, until one fails or changes another
-    /// number of rows than it was given.
+    /// number of rows than it was given, where it must not.
     ///
     /// In SQLite they go to the database's thread in one piece: the way there and back costs more
     /// than what most of them do there.
-    pub(super) async fn write(&mut self, writes: Vec<Write>) -> Result<(), WriteError> {
+    pub(super) async fn write(&mut self, statements: Vec<Statement>) -> Result<(), WriteError> {
         match self {
             Self::Sqlite(c) => {
-                let texts: Vec<&str> = writes.iter().map(|write| &*write.sql).collect();
+                let texts: Vec<&str> = statements.iter().map(|s| &*s.sql).collect();
                 let sql = AssertSqlSafe(texts.join(";"));
-                let mut given: VecDeque<usize> = writes.iter().map(|w| w.rows.len()).collect();
-                let query = writes.into_iter().fold(sqlx::query(sql), |query, write| {
-                    bind_rows(query, write.rows, write.values)
-                });
+                let mut given: VecDeque<Option<usize>> =
+                    statements.iter().map(Statement::wanted).collect();
+                let query = statements
+                    .into_iter()
+                    .fold(sqlx::query(sql), |query, statement| {
+                        bind_rows(query, statement.rows, statement.values)
+                    });
                 let mut results = c.fetch_many(query);
                 while let Some(result) = results.try_next().await? {
                     if let Either::Left(done) = result {
-                        all_changed(given.pop_front().unwrap_or(0), done.rows_affected())?;
+                        all_changed(given.pop_front().flatten(), done.rows_affected())?;
                     }
                 }
             }
             Self::Postgres(c) => {
-                for write in writes {
-                    let query = sqlx::query(AssertSqlSafe(write.sql));
-                    let query = bind_arrays(query, &write.columns, &write.rows);
+                for statement in statements {
+                    let wanted = statement.wanted();
+                    let query = sqlx::query(AssertSqlSafe(statement.sql));
+                    let query = bind_arrays(query, &statement.columns, &statement.rows);
                     let done = query.execute(&mut *c).await?;
-                    all_changed(write.rows.len(), done.rows_affected())?;
+                    all_changed(wanted, done.rows_affected())?;
                 }
             }
         }

@@ -5,6 +5,7 @@
 
 mod connection;
 mod database;
+mod events;
 mod lock;
 mod migrations;
 mod sql;
@@ -17,6 +18,7 @@ use messages::{Digest, EntityId, Origin, Partition, RequestId, Timestamp};
 
 pub use self::{
     database::{Database, DatabaseUrl, DatabaseUrlError, Readers},
+    events::{EventBatch, EventDatabase, EventStanding, EventWriter, SeenRow, Write},
     migrations::Migrations,
 };
 use crate::table::Row;

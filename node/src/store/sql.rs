@@ -200,7 +200,7 @@ fn host_columns(first: &[Column], table: &Table) -> Vec<Column> {
 
 /// The columns of a table of lines.
 pub(super) fn line_columns(lines: &crate::table::Lines) -> Vec<Column> {
-    let mut columns = vec![Column::text(lines.parent), Column::integer("line")];
+    let mut columns = vec![Column::text(lines.parent), Column::integer(lines.number)];
     columns.extend_from_slice(lines.columns);
     columns
 }

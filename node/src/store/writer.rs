@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
 use super::{
     Batch, CommitError, Creation, LedgerRow, Mark, Position, PositionWrite, Standing, StateWrite,
     StoreFault, Writer,
-    connection::{self, Connection, Write, WriteError},
+    connection::{self, Connection, Statement, WriteError},
     database::{self, Database, DatabaseUrl, fault},
     lock::{self, FileLock},
     sql::{self, Dialect},
@@ -22,6 +22,15 @@ use crate::table::{Column, Row, Table, Value};
 /// How long a writer that says nothing keeps its locks in PostgreSQL: a process that is stopped,
 /// or cut off, loses them after this and another takes over.
 const LEASE_MS: u32 = 10_000;
+
+/// How a writer's session is told to end by the server's own clock.
+pub(super) const fn lease() -> [(&'static str, u32); 2] {
+    [
+        ("idle_session_timeout", LEASE_MS),
+        ("idle_in_transaction_session_timeout", LEASE_MS),
+    ]
+}
+
 /// The second key of the lock that every process of a service shares, by which they are counted.
 const MEMBERS: i32 = 1_000_000;
 
@@ -58,10 +67,8 @@ impl SqlWriter {
                 (Connection::Sqlite(connection), Some(lock))
             }
             DatabaseUrl::Postgres(url) => {
-                let options = database::postgres_options(url, database.service)?.options([
-                    ("idle_session_timeout", LEASE_MS),
-                    ("idle_in_transaction_session_timeout", LEASE_MS),
-                ]);
+                let options =
+                    database::postgres_options(url, database.service.name())?.options(lease());
                 let mut connection = options.connect().await.map_err(fault)?;
                 database
                     .migrations
@@ -89,16 +96,8 @@ impl SqlWriter {
     }
 
     async fn write_batch(&mut self, batch: &Batch) -> Result<(), CommitError> {
-        let writes = batch_writes(self.connection.dialect(), &self.table, batch);
-        self.connection
-            .write(writes)
-            .await
-            .map_err(|error| match error {
-                WriteError::Database(error) => commit_error(error),
-                WriteError::Stale { given, changed } => CommitError::Stale(format!(
-                    "{changed} of {given} rows were at the expected version"
-                )),
-            })
+        let statements = batch_writes(self.connection.dialect(), &self.table, batch);
+        self.connection.write(statements).await.map_err(write_error)
     }
 }
 
@@ -329,8 +328,8 @@ fn standing_of(
 
 /// Everything that a batch writes, a statement a table; states first, so that a stale writer is
 /// found out before it writes anything else.
-fn batch_writes(dialect: Dialect, table: &Table, batch: &Batch) -> Vec<Write> {
-    let mut writes = Vec::new();
+fn batch_writes(dialect: Dialect, table: &Table, batch: &Batch) -> Vec<Statement> {
+    let mut statements = Vec::new();
     let (fresh, known): (Vec<&StateWrite>, Vec<&StateWrite>) =
         batch.states.iter().partition(|s| s.expected == 0);
     let insert = |table: &'static str, conflict: String| {
@@ -339,16 +338,16 @@ fn batch_writes(dialect: Dialect, table: &Table, batch: &Batch) -> Vec<Write> {
     let rows = fresh
         .iter()
         .map(|s| state_values(s, table, i64::from(s.partition.0)));
-    write(
-        &mut writes,
+    add(
+        &mut statements,
         dialect,
         &sql::insert_columns(table),
         rows.collect(),
         insert(table.name, String::new()),
     );
     let rows = known.iter().map(|s| state_values(s, table, s.expected));
-    write(
-        &mut writes,
+    add(
+        &mut statements,
         dialect,
         &sql::update_columns(table),
         rows.collect(),
@@ -356,31 +355,31 @@ fn batch_writes(dialect: Dialect, table: &Table, batch: &Batch) -> Vec<Write> {
     );
     if let Some(lines) = &table.lines {
         let columns = sql::line_columns(lines);
-        let conflict = sql::upsert(&[lines.parent, "line"], &columns);
-        write(
-            &mut writes,
+        let conflict = sql::upsert(&[lines.parent, lines.number], &columns);
+        add(
+            &mut statements,
             dialect,
             &columns,
             batch.states.iter().flat_map(line_values).collect(),
             insert(lines.name, conflict),
         );
     }
-    write(
-        &mut writes,
+    add(
+        &mut statements,
         dialect,
         &sql::LEDGER,
         batch.ledger.iter().map(ledger_values).collect(),
         insert("ledger", String::new()),
     );
-    write(
-        &mut writes,
+    add(
+        &mut statements,
         dialect,
         &sql::REQUEST_KEY,
         batch.creations.iter().map(creation_values).collect(),
         insert("request_key", String::new()),
     );
-    write(
-        &mut writes,
+    add(
+        &mut statements,
         dialect,
         &sql::POSITION,
         batch.positions.iter().map(position_values).collect(),
@@ -389,12 +388,12 @@ fn batch_writes(dialect: Dialect, table: &Table, batch: &Batch) -> Vec<Write> {
             sql::upsert(&["mark", "partition"], &sql::POSITION),
         ),
     );
-    writes
+    statements
 }
 
 /// Adds what writes these rows, in statements of as many as one takes.
-fn write(
-    writes: &mut Vec<Write>,
+pub(super) fn add(
+    statements: &mut Vec<Statement>,
     dialect: Dialect,
     columns: &[Column],
     mut rows: Vec<Vec<Value>>,
@@ -403,10 +402,11 @@ fn write(
     while !rows.is_empty() {
         let behind = rows.split_off(dialect.chunk(rows.len()));
         let places = dialect.places(rows.len());
-        writes.push(Write {
+        statements.push(Statement {
             sql: sql(columns, places),
             columns: columns.to_vec(),
             values: places * columns.len(),
+            every: true,
             rows: std::mem::replace(&mut rows, behind),
         });
     }
@@ -429,10 +429,10 @@ fn state_values(state: &StateWrite, table: &Table, second: i64) -> Vec<Value> {
 }
 
 fn line_values(state: &StateWrite) -> impl Iterator<Item = Vec<Value>> {
-    (0i64..).zip(&state.row.lines).map(|(number, line)| {
-        let mut row = Vec::with_capacity(line.len() + 2);
-        row.extend([state.entity.as_str().into(), number.into()]);
-        row.extend_from_slice(line);
+    state.row.lines.iter().map(|line| {
+        let mut row = Vec::with_capacity(line.values.len() + 2);
+        row.extend([state.entity.as_str().into(), line.number.into()]);
+        row.extend_from_slice(&line.values);
         row
     })
 }
@@ -476,7 +476,16 @@ fn position_values(write: &PositionWrite) -> Vec<Value> {
     ]
 }
 
-fn commit_error(error: sqlx::Error) -> CommitError {
+pub(super) fn write_error(error: WriteError) -> CommitError {
+    match error {
+        WriteError::Database(error) => commit_error(error),
+        WriteError::Stale { given, changed } => CommitError::Stale(format!(
+            "{changed} of {given} rows were at the expected version"
+        )),
+    }
+}
+
+pub(super) fn commit_error(error: sqlx::Error) -> CommitError {
     if connection::refuses(&error) {
         CommitError::Refused(error.to_string())
     } else {
@@ -484,11 +493,11 @@ fn commit_error(error: sqlx::Error) -> CommitError {
     }
 }
 
-fn unknown(error: sqlx::Error) -> CommitError {
+pub(super) fn unknown(error: sqlx::Error) -> CommitError {
     CommitError::Unknown(fault(error))
 }
 
-fn migration(error: sqlx::migrate::MigrateError) -> StoreFault {
+pub(super) fn migration(error: sqlx::migrate::MigrateError) -> StoreFault {
     match error {
         sqlx::migrate::MigrateError::Execute(error) => fault(error),
         other => {
@@ -497,6 +506,6 @@ fn migration(error: sqlx::migrate::MigrateError) -> StoreFault {
     }
 }
 
-fn io_fault(path: &std::path::Path, error: &std::io::Error) -> StoreFault {
+pub(super) fn io_fault(path: &std::path::Path, error: &std::io::Error) -> StoreFault {
     StoreFault::Unreachable(format!("{}: {error}", path.display()))
 }

@@ -112,7 +112,7 @@ impl Books {
         let (id, owing) = (order(n), i32::from(status == "PENDING"));
         self.order(&format!(
             "INSERT INTO orders VALUES ('{id}', 0, 1, {owing}, 'c{n}', 'u', '{status}', NULL, NULL, 0, \
-             {attempt}, NULL, NULL, NULL, NULL, NULL, NULL, '', '', ''); \
+             {attempt}, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '', '', ''); \
              INSERT INTO ledger VALUES (0, {n}, '{id}', 1, 'client', 'place', NULL, 'placed', '{id}', \
              NULL, NULL, '{{}}', '')"
         ))
@@ -127,6 +127,18 @@ impl Books {
 
     pub(super) async fn product(&self, sql: &str) {
         self.change("product.db", sql).await;
+    }
+
+    pub(super) async fn point(&self, sql: &str) {
+        self.change("point.db", sql).await;
+    }
+
+    pub(super) async fn coupon(&self, sql: &str) {
+        self.change("coupon.db", sql).await;
+    }
+
+    pub(super) async fn payment(&self, sql: &str) {
+        self.change("payment.db", sql).await;
     }
 
     pub(super) async fn order(&self, sql: &str) {
@@ -161,6 +173,9 @@ impl Books {
         Databases {
             product: file("product.db"),
             order: file("order.db"),
+            point: super::there(self.file("point.db")),
+            coupon: super::there(self.file("coupon.db")),
+            payment: super::there(self.file("payment.db")),
         }
     }
 

@@ -27,7 +27,11 @@ pub(super) async fn check_numbers(
         let count = u64::try_from(rows).unwrap_or_default();
         match service {
             "order" => report.checked.order_ledger_rows += count,
-            _ => report.checked.ledger_rows += count,
+            "product" => report.checked.ledger_rows += count,
+            other => {
+                let rows = &mut report.checked.other_ledger_rows;
+                *rows.entry(other.to_owned()).or_default() += count;
+            }
         }
         // A number stands at most once in a partition, so that these three say it all.
         if (first, last) == (1, rows) {

@@ -46,7 +46,7 @@ pub(super) const ORDER: &[Kind] = &[
     Kind::Text,
 ];
 pub(super) const ORDER_SQL: &str = "SELECT o.id, o.status, o.owing, o.cancelling, o.attempt, \
-     o.strays, l.product_id, l.quantity, l.hold \
+     o.parts, l.product_id, l.quantity, l.hold \
      FROM orders o LEFT JOIN order_line l ON l.order_id = o.id";
 
 /// Judges every order by the effects that bear its id; answers those that want a second look.
@@ -138,16 +138,16 @@ fn count(order: &Order, report: &mut Report) {
 }
 
 /// Rows that follow each other and have one key.
-type Group<T> = (String, Vec<T>);
+pub(super) type Group<T> = (String, Vec<T>);
 
-struct Groups<'c, T> {
+pub(super) struct Groups<'c, T> {
     rows: Rows<'c>,
     read: fn(Reader) -> Result<(String, T), RowError>,
     ahead: Option<(String, T)>,
 }
 
 impl<'c, T> Groups<'c, T> {
-    fn new(rows: Rows<'c>, read: fn(Reader) -> Result<(String, T), RowError>) -> Self {
+    pub(super) fn new(rows: Rows<'c>, read: fn(Reader) -> Result<(String, T), RowError>) -> Self {
         Self {
             rows,
             read,
@@ -155,7 +155,7 @@ impl<'c, T> Groups<'c, T> {
         }
     }
 
-    async fn next(&mut self, progress: &Progress) -> Result<Option<Group<T>>> {
+    pub(super) async fn next(&mut self, progress: &Progress) -> Result<Option<Group<T>>> {
         let mut group: Option<Group<T>> = self.ahead.take().map(|(id, first)| (id, vec![first]));
         while let Some(row) = self.rows.next().await {
             let (id, row) = (self.read)(row?)?;
@@ -174,13 +174,13 @@ impl<'c, T> Groups<'c, T> {
 }
 
 /// The key that comes first of two groups.
-fn earlier<A, B>(one: Option<&Group<A>>, other: Option<&Group<B>>) -> Option<String> {
+pub(super) fn earlier<A, B>(one: Option<&Group<A>>, other: Option<&Group<B>>) -> Option<String> {
     let keys = [one.map(|(id, _)| id), other.map(|(id, _)| id)];
     keys.into_iter().flatten().min().cloned()
 }
 
 /// The rows of a group, where it has this key.
-fn take<T>(group: &mut Option<Group<T>>, id: &str) -> Option<Vec<T>> {
+pub(super) fn take<T>(group: &mut Option<Group<T>>, id: &str) -> Option<Vec<T>> {
     group.take_if(|(of, _)| of == id).map(|(_, rows)| rows)
 }
 
@@ -206,7 +206,7 @@ pub(super) fn order_of(mut row: Reader) -> Result<(String, Order), RowError> {
         owing: row.boolean()?,
         cancelling: row.boolean()?,
         attempt: row.integer()?,
-        strays: strays(row.text_or_null()?.as_deref()),
+        parts_owed: parts_owed(row.text_or_null()?.as_deref()),
         lines: Vec::new(),
     };
     let (product, quantity, hold) = (
@@ -232,7 +232,9 @@ pub(super) fn joined(rows: Vec<Order>) -> Option<Order> {
     })
 }
 
-fn strays(json: Option<&str>) -> u64 {
+/// How many of the parts that no line's row says are asked for, or being given back.
+fn parts_owed(json: Option<&str>) -> u64 {
     let list = json.and_then(|json| serde_json::from_str::<Vec<serde_json::Value>>(json).ok());
-    list.map_or(0, |list| list.len() as u64)
+    let owed = |part: &&serde_json::Value| part["hold"] == "asked" || part["hold"] == "releasing";
+    list.map_or(0, |list| list.iter().filter(owed).count() as u64)
 }

@@ -1,22 +1,32 @@
 //! `onhand audit`: reads the services' databases and says whether the books agree.
 //!
-//! What a product's ledger must say of its stock: `stock`. What an order's state demands of the
-//! products: `order`. How the two databases are read side by side: `merge`, and once more where a
-//! difference may only be in flight: `again`. Invariant: participants are read first and orders
+//! What a product's ledger must say of its stock, and a wallet's of its points: `account`; a
+//! campaign's of its coupons: `coupon`. What an order's state demands of the products: `order`; of
+//! the other participants: `taken`. How two databases are read side by side: `merge`, and once more
+//! where a difference may only be in flight: `again`. Invariant: participants are read first and orders
 //! last, each in one read transaction, so that an effect without its order is never a race.
 //! Memory: ordered scans, one product or order at a time, plus what is listed; sorting is the
 //! databases' own, on disk. A long read transaction keeps SQLite's log from being cut meanwhile.
 
+mod account;
 mod again;
 #[cfg(test)]
 mod books;
+mod coupon;
+#[cfg(test)]
+mod coupon_tests;
 mod ledger;
 mod merge;
 mod order;
+mod payment;
+#[cfg(test)]
+mod payment_tests;
+#[cfg(test)]
+mod point_tests;
 mod progress;
 mod report;
 mod snapshot;
-mod stock;
+mod taken;
 #[cfg(test)]
 mod tampering;
 #[cfg(test)]
@@ -31,6 +41,7 @@ use node::store::DatabaseUrl;
 use self::progress::Progress;
 use self::report::Report;
 use self::snapshot::Snapshot;
+use self::taken::{ALL_ROWS, Participant};
 
 /// Checks that stock, ledgers and orders agree, also while the system runs
 ///
@@ -46,6 +57,15 @@ pub(crate) struct Args {
     /// The products' database (default: product.db in the data folder)
     #[arg(long, env = "ONHAND_PRODUCT_DATABASE_URL", hide_env_values = true)]
     product_database_url: Option<DatabaseUrl>,
+    /// The points' database (default: point.db in the data folder, where there is one)
+    #[arg(long, env = "ONHAND_POINT_DATABASE_URL", hide_env_values = true)]
+    point_database_url: Option<DatabaseUrl>,
+    /// The coupons' database (default: coupon.db in the data folder, where there is one)
+    #[arg(long, env = "ONHAND_COUPON_DATABASE_URL", hide_env_values = true)]
+    coupon_database_url: Option<DatabaseUrl>,
+    /// The payments' database (default: payment.db in the data folder, where there is one)
+    #[arg(long, env = "ONHAND_PAYMENT_DATABASE_URL", hide_env_values = true)]
+    payment_database_url: Option<DatabaseUrl>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -62,6 +82,15 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
             .product_database_url
             .unwrap_or_else(|| file("product.db")),
         order: args.order_database_url.unwrap_or_else(|| file("order.db")),
+        point: args
+            .point_database_url
+            .or_else(|| there(args.data.join("point.db"))),
+        coupon: args
+            .coupon_database_url
+            .or_else(|| there(args.data.join("coupon.db"))),
+        payment: args
+            .payment_database_url
+            .or_else(|| there(args.data.join("payment.db"))),
     };
     let report = match audit(&databases, &Progress::on_terminal()).await {
         Ok(report) => report,
@@ -80,6 +109,11 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// A database that is a file, where it is there: not every system runs every service.
+fn there(file: PathBuf) -> Option<DatabaseUrl> {
+    file.is_file().then_some(DatabaseUrl::Sqlite(file))
 }
 
 /// A fault and its causes; a driver's error often repeats its cause, which is said once.
@@ -101,9 +135,47 @@ fn one_line(fault: &anyhow::Error) -> String {
 struct Databases {
     product: DatabaseUrl,
     order: DatabaseUrl,
+    /// None where the service has never run, as of those below.
+    point: Option<DatabaseUrl>,
+    coupon: Option<DatabaseUrl>,
+    payment: Option<DatabaseUrl>,
 }
 
 impl Databases {
+    /// The participants besides the products.
+    fn participants(&self) -> [Participant<'_>; 3] {
+        let points = Participant {
+            whose: "points",
+            step: "points",
+            took: "used",
+            gave_back: "refunded",
+            told_as: Some("points_used"),
+            rows: ALL_ROWS,
+            database: self.point.as_ref(),
+        };
+        let coupons = Participant {
+            whose: "coupons",
+            step: "coupon",
+            took: "used",
+            gave_back: "restored",
+            told_as: None,
+            rows: ALL_ROWS,
+            database: self.coupon.as_ref(),
+        };
+        let payments = Participant {
+            whose: "payments",
+            step: "payment",
+            took: "authorised",
+            gave_back: "cancelled",
+            // An order without a payment is settled outside.
+            told_as: Some("CASE WHEN payment IS NULL THEN 0 ELSE amount_due END"),
+            // What the gateway is asked on the way stands under ids of its own.
+            rows: "amount IS NOT NULL",
+            database: self.payment.as_ref(),
+        };
+        [points, coupons, payments]
+    }
+
     /// One moment of each: of the products first.
     async fn snapshots(&self) -> Result<(Snapshot, Snapshot)> {
         let product = open("products", &self.product, &["product", "ledger"]).await?;
@@ -138,13 +210,36 @@ async fn audit(databases: &Databases, progress: &Progress) -> Result<Report> {
     let mut report = Report::default();
     ledger::check_numbers("product", &mut product, &mut report, progress).await?;
     ledger::check_numbers("order", &mut order, &mut report, progress).await?;
-    stock::check(&mut product, &mut report, progress).await?;
+    report.checked.products =
+        account::check(account::STOCK, &mut product, &mut report, progress).await?;
     ledger::check_foreign(&mut product, &mut report, progress).await?;
     ledger::check_versions(&mut order, &mut report, progress).await?;
     let suspects = merge::check(&mut product, &mut order, &mut report, progress).await?;
     product.close().await;
     order.close().await;
     again::check(databases, suspects, &mut report, progress).await?;
+    if let Some(url) = &databases.point {
+        let mut points = open("points", url, &["wallet", "ledger"]).await?;
+        ledger::check_numbers("point", &mut points, &mut report, progress).await?;
+        report.checked.wallets =
+            account::check(account::POINTS, &mut points, &mut report, progress).await?;
+        points.close().await;
+    }
+    if let Some(url) = &databases.coupon {
+        let mut coupons = open("coupons", url, &["coupon", "coupon_issue", "ledger"]).await?;
+        ledger::check_numbers("coupon", &mut coupons, &mut report, progress).await?;
+        coupon::check(&mut coupons, &mut report, progress).await?;
+        coupons.close().await;
+    }
+    if let Some(url) = &databases.payment {
+        let mut payments = open("payments", url, &["payment", "sandbox_charge", "ledger"]).await?;
+        ledger::check_numbers("payment", &mut payments, &mut report, progress).await?;
+        payment::check(&mut payments, &mut report, progress).await?;
+        payments.close().await;
+    }
+    for participant in databases.participants() {
+        taken::check(&participant, databases, &mut report, progress).await?;
+    }
     progress.done();
     Ok(report)
 }

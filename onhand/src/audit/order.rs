@@ -13,8 +13,8 @@ pub(super) struct Order {
     pub(super) owing: bool,
     pub(super) cancelling: bool,
     pub(super) attempt: i64,
-    /// Releases of earlier attempts that it owes.
-    pub(super) strays: u64,
+    /// What it owes besides its lines: other steps, and releases of earlier attempts.
+    pub(super) parts_owed: u64,
     pub(super) lines: Vec<Line>,
 }
 
@@ -46,7 +46,7 @@ impl Order {
     /// How many commands it has asked for and not been answered.
     pub(super) fn still_owed(&self) -> u64 {
         let asked = |line: &&Line| line.hold == "asked" || line.hold == "releasing";
-        self.strays + self.lines.iter().filter(asked).count() as u64
+        self.parts_owed + self.lines.iter().filter(asked).count() as u64
     }
 }
 
@@ -280,7 +280,7 @@ fn increase(product: &str, attempt: i64) -> String {
 }
 
 /// Whether a request id is that of a decrease, and of which attempt: `DEC-x`, `INC-x-2`.
-fn parts(request_id: &str, order: &str) -> Option<(bool, i64)> {
+pub(super) fn parts(request_id: &str, order: &str) -> Option<(bool, i64)> {
     let (is_decrease, rest) = match request_id.split_at_checked(4)? {
         ("DEC-", rest) => (true, rest),
         ("INC-", rest) => (false, rest),

@@ -54,6 +54,13 @@ pub(super) struct Checked {
     pub(super) products: u64,
     pub(super) ledger_rows: u64,
     pub(super) order_ledger_rows: u64,
+    /// Ledger rows of the other participants, by service.
+    pub(super) other_ledger_rows: BTreeMap<String, u64>,
+    /// Users who ever had points.
+    pub(super) wallets: u64,
+    pub(super) campaigns: u64,
+    /// Coupons that were issued.
+    pub(super) coupons: u64,
     pub(super) orders: u64,
     /// Orders by their status.
     pub(super) orders_by_status: BTreeMap<String, u64>,
@@ -111,6 +118,12 @@ impl fmt::Display for Report {
         ] {
             let count = checked.effects_by_origin.get(origin).copied();
             rows.push((name.to_owned(), count.unwrap_or(0)));
+        }
+        rows.push(("wallets".to_owned(), checked.wallets));
+        rows.push(("campaigns".to_owned(), checked.campaigns));
+        rows.push(("their coupons".to_owned(), checked.coupons));
+        for (service, count) in &checked.other_ledger_rows {
+            rows.push((format!("ledger rows of {service}s"), *count));
         }
         rows.push(("orders".to_owned(), checked.orders));
         for (status, count) in &checked.orders_by_status {

@@ -26,7 +26,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LOG: &str = "bench-server.log";
 const LOG_LINES_SHOWN: usize = 10;
 /// What would lead the bench's own Onhand to a broker or to databases that somebody else uses.
-const NOT_INHERITED: [&str; 8] = [
+const NOT_INHERITED: [&str; 14] = [
     "ONHAND_NATS_URL",
     "ONHAND_NATS_CREDS",
     "ONHAND_NATS_USER",
@@ -35,6 +35,13 @@ const NOT_INHERITED: [&str; 8] = [
     "ONHAND_NATS_CA",
     "ONHAND_ORDER_DATABASE_URL",
     "ONHAND_PRODUCT_DATABASE_URL",
+    "ONHAND_POINT_DATABASE_URL",
+    "ONHAND_COUPON_DATABASE_URL",
+    "ONHAND_PAYMENT_DATABASE_URL",
+    "ONHAND_RANKING_DATABASE_URL",
+    // Nor may it ask anybody for money.
+    "ONHAND_PAYMENT_GATEWAY",
+    "ONHAND_PORTONE_URL",
 ];
 
 impl Server {

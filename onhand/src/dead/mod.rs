@@ -12,13 +12,13 @@ mod work;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use node::bus::{Bus, nats};
+use anyhow::{Result, bail, ensure};
+use node::bus::Bus;
 use node::config::Broker;
 use node::seams::{Clock as _, SystemClock};
+
+use crate::connect::connect;
 
 /// Looks at dead letters, sends them again, or drops them
 #[derive(Debug, Clone, clap::Args)]
@@ -70,9 +70,6 @@ struct Which {
     all: bool,
 }
 
-/// How long the broker may take to be reached.
-const CONNECT_WAIT: Duration = Duration::from_secs(5);
-
 /// Does what is asked. What went wrong is told here, in one line.
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     match act(args).await {
@@ -91,7 +88,7 @@ async fn act(args: Args) -> Result<()> {
             "nobody is there to be asked: say --yes to drop dead letters"
         );
     }
-    let bus = connect(&args).await?;
+    let bus = connect(&args.broker, &args.data, "onhand dead").await?;
     let bus = bus.as_ref();
     let mut output = io::stdout().lock();
     match args.action {
@@ -125,41 +122,4 @@ fn confirmed(count: usize) -> Result<bool> {
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
-}
-
-async fn connect(args: &Args) -> Result<Arc<dyn Bus>> {
-    let url = match &args.broker.nats_url {
-        Some(url) => url.clone(),
-        None => own_broker(&args.data.join("nats.url"))?,
-    };
-    let shown = nats::shown(&url);
-    let connecting = async {
-        // No streams are made here, so that partitions and services do not matter.
-        let bus = args.broker.connect(&url, "onhand dead", 1, &[]).await?;
-        let mut link = bus.link();
-        link.wait_for(|link| link.connected)
-            .await
-            .map_err(|_| anyhow!("the connection to {shown} was given up"))?;
-        Ok(bus)
-    };
-    match tokio::time::timeout(CONNECT_WAIT, connecting).await {
-        Ok(connected) => connected,
-        Err(_) => bail!(
-            "no broker answers at {shown} within {} s: start it (`onhand up` starts its own), or name \
-             another with --nats-url; one that is there may want --nats-user and --nats-password, \
-             --nats-creds or --nats-ca",
-            CONNECT_WAIT.as_secs()
-        ),
-    }
-}
-
-fn own_broker(file: &std::path::Path) -> Result<String> {
-    let url = std::fs::read_to_string(file).with_context(|| {
-        format!(
-            "{} cannot be read: start `onhand up` with this data folder, or name the broker with \
-             --nats-url",
-            file.display()
-        )
-    })?;
-    Ok(url.trim().to_owned())
 }

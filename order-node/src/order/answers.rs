@@ -2,18 +2,18 @@
 //! request id, since all lines share one and a refusal may be followed by a late acceptance.
 
 use messages::{
-    OrderId, ProductId, Refusal, RequestId, Timestamp,
-    order::{Status, View},
-    product::{Answer, Reply, Reserved},
+    EntityId, OrderId, Refusal, RequestId, Timestamp,
+    order::{Command, Status, Step, View},
 };
 use node::entity::Context;
 
 use super::{
     change::{Change, What},
-    state::{Line, State, Stray},
+    part::{Brought, Part},
+    state::State,
     transition::{Heard, Hold, Phase},
 };
-use crate::plan;
+use crate::plan::{self, Said};
 
 /// What an answer answers, read from the request id that it carries.
 enum Asked {
@@ -22,113 +22,53 @@ enum Asked {
 }
 
 impl State {
-    /// Decides what a product's answer changes; what is known already, or was never asked,
+    /// Decides what a participant's answer changes; what is known already, or was never asked,
     /// changes nothing.
-    pub(super) fn hear_product(
-        &self,
-        answer: &Answer,
-        context: &Context<'_, Change>,
-    ) -> Vec<Change> {
-        let product = context.source.and_then(|id| id.as_str().parse().ok());
-        let Some(number) = product.and_then(|product: ProductId| self.line(product)) else {
-            return vec![];
+    pub(super) fn hear(&self, command: &Command, context: &Context<'_, Change>) -> Vec<Change> {
+        let first = || {
+            let (step, said) = plan::heard(command)?;
+            let entity = context.source?;
+            let asked = asked(self.id, context.request_id)?;
+            let (Asked::Reserve(attempt) | Asked::Release(attempt)) = asked;
+            let part = self.part(step, entity, attempt);
+            let what = match (asked, said) {
+                (Asked::Reserve(_), Said::Taken(amount, brought)) => match part {
+                    Some(part) => accepted(part, brought),
+                    None if attempt < self.attempt => Some(late(step, entity, amount)),
+                    None => None,
+                },
+                (Asked::Reserve(_), Said::Refused(refusal)) => {
+                    self.refused_by(part?, refusal, context.resent)
+                }
+                (Asked::Reserve(_), Said::Missing(refusal)) => missing(part?, refusal),
+                (Asked::Release(_), Said::GivenBack) => given_back(part?, None),
+                (Asked::Release(_), Said::Refused(refusal)) => {
+                    if plan::row(step).undo.may_refuse() {
+                        kept(part?, refusal)
+                    } else {
+                        given_back(part?, Some(refusal))
+                    }
+                }
+                (Asked::Reserve(_), Said::GivenBack)
+                | (Asked::Release(_), Said::Taken(..) | Said::Missing(_)) => None,
+            };
+            Some(Change {
+                attempt,
+                ..self.change(what?)
+            })
         };
-        let line = &self.lines[number];
-        let first = match (asked(self.id, context.request_id), answer) {
-            (Some(Asked::Reserve(attempt)), answer) if attempt != self.attempt => {
-                self.hear_stray(line, attempt, answer)
-            }
-            (Some(Asked::Release(attempt)), answer) if attempt != self.attempt => {
-                self.hear_stray_release(line.product_id, attempt, answer)
-            }
-            (Some(Asked::Reserve(_)), Ok(Reply::Reserved(reserved))) => {
-                self.hear_reserved(line, reserved)
-            }
-            (Some(Asked::Reserve(_)), Err(refusal)) => {
-                self.hear_refused(line, refusal, context.resent)
-            }
-            (Some(Asked::Release(_)), Ok(Reply::Released(_))) => self.hear_released(line, None),
-            (Some(Asked::Release(_)), Err(refusal)) => self.hear_released(line, Some(refusal)),
-            _ => None,
-        };
-        first.map_or_else(Vec::new, |first| self.and_what_follows(first, context.now))
+        first().map_or_else(Vec::new, |first| self.and_what_follows(first, context.now))
     }
 
-    fn hear_reserved(&self, line: &Line, reserved: &Reserved) -> Option<Change> {
-        let product_id = line.product_id;
-        let what = match line.hold.after(Heard::Accepted)? {
-            Hold::Held => What::Reserved {
-                product_id,
-                quantity: line.quantity,
-                name: reserved.name.clone(),
-                unit_price: reserved.unit_price,
-            },
-            _ => What::AcceptedLate { product_id },
-        };
-        Some(self.change(what))
-    }
-
-    fn hear_refused(&self, line: &Line, refusal: &Refusal, resent: bool) -> Option<Change> {
-        line.hold.after(Heard::Refused { resent })?;
-        Some(self.change(What::Refused {
-            step: plan::STOCK.to_owned(),
-            product_id: line.product_id,
-            quantity: line.quantity,
+    fn refused_by(&self, part: &Part, refusal: Refusal, resent: bool) -> Option<What> {
+        part.hold.after(Heard::Refused { resent })?;
+        Some(What::Refused {
+            step: part.step,
+            entity: part.entity.clone(),
+            amount: part.amount,
             buyer_id: self.buyer_id.clone(),
-            refusal: refusal.clone(),
+            refusal,
             resent,
-        }))
-    }
-
-    fn hear_released(&self, line: &Line, refusal: Option<&Refusal>) -> Option<Change> {
-        line.hold.after(Heard::GivenBack)?;
-        let product_id = line.product_id;
-        Some(self.change(match refusal {
-            None => What::Released { product_id },
-            // To keep asking would be refused for ever: the audit finds what is missing.
-            Some(refusal) => What::ReleaseRefused {
-                product_id,
-                refusal: refusal.clone(),
-            },
-        }))
-    }
-
-    /// An answer to a reserve of an attempt that is over: what it took is given back.
-    fn hear_stray(&self, line: &Line, attempt: u32, answer: &Answer) -> Option<Change> {
-        let known = |stray: &Stray| stray.product_id == line.product_id && stray.attempt == attempt;
-        let taken = matches!(answer, Ok(Reply::Reserved(_)));
-        if !taken || attempt > self.attempt || self.strays.iter().any(known) {
-            return None;
-        }
-        Some(Change {
-            attempt,
-            ..self.change(What::StrayAccepted {
-                product_id: line.product_id,
-                quantity: line.quantity,
-            })
-        })
-    }
-
-    fn hear_stray_release(
-        &self,
-        product_id: ProductId,
-        attempt: u32,
-        answer: &Answer,
-    ) -> Option<Change> {
-        let refusal = match answer {
-            Ok(Reply::Released(_)) => None,
-            Err(refusal) => Some(refusal.clone()),
-            Ok(_) => return None,
-        };
-        self.strays.iter().find(|stray| {
-            stray.product_id == product_id && stray.attempt == attempt && !stray.released
-        })?;
-        Some(Change {
-            attempt,
-            ..self.change(What::StrayReleased {
-                product_id,
-                refusal,
-            })
         })
     }
 
@@ -136,14 +76,9 @@ impl State {
     fn and_what_follows(&self, first: Change, now: Timestamp) -> Vec<Change> {
         let mut after = self.clone();
         after.apply(&first, now);
-        let all = |test: fn(Hold) -> bool| {
-            plan::PLAN
-                .iter()
-                .all(|step| (step.parts)(&after).iter().all(|part| test(part.hold)))
-        };
         let next = match after.phase {
-            Phase::Pending if all(|hold| hold != Hold::Asked) => Some(after.conclude(now)),
-            Phase::Cancelling if all(|hold| hold == Hold::Released) => {
+            Phase::Pending => after.conclude(now),
+            Phase::Cancelling if after.holds_nothing() => {
                 let order = View {
                     status: Status::Cancelled,
                     cancelling: false,
@@ -156,6 +91,64 @@ impl State {
         };
         std::iter::once(first).chain(next).collect()
     }
+
+    fn holds_nothing(&self) -> bool {
+        let ours = |part: &Part| part.is_ours() || part.hold == Hold::Releasing;
+        !self.parts.iter().any(ours)
+    }
+}
+
+fn accepted(part: &Part, brought: Brought) -> Option<What> {
+    match part.hold.after(Heard::Accepted)? {
+        Hold::Held => Some(What::Accepted {
+            step: part.step,
+            entity: part.entity.clone(),
+            amount: part.amount,
+            brought,
+        }),
+        _ => Some(late(part.step, &part.entity, part.amount)),
+    }
+}
+
+fn late(step: Step, entity: &EntityId, amount: i64) -> What {
+    What::AcceptedLate {
+        step,
+        entity: entity.clone(),
+        amount,
+    }
+}
+
+fn kept(part: &Part, refusal: Refusal) -> Option<What> {
+    part.hold.after(Heard::Kept)?;
+    Some(What::Kept {
+        step: part.step,
+        entity: part.entity.clone(),
+        times: part.refusals + 1,
+        refusal,
+    })
+}
+
+/// Whatever copies of the request are under way, the payment looks for one payment at a time.
+fn missing(part: &Part, refusal: Refusal) -> Option<What> {
+    part.hold.after(Heard::Refused { resent: false })?;
+    Some(What::Missing {
+        step: part.step,
+        entity: part.entity.clone(),
+        times: part.refusals + 1,
+        refusal,
+    })
+}
+
+/// To keep asking where a release is refused would be refused for ever: the audit finds what is
+/// missing.
+fn given_back(part: &Part, refusal: Option<Refusal>) -> Option<What> {
+    part.hold.after(Heard::GivenBack)?;
+    Some(What::GivenBack {
+        step: part.step,
+        entity: part.entity.clone(),
+        late: part.late,
+        refusal,
+    })
 }
 
 /// What this request id asked of a participant, and in which attempt of this order.

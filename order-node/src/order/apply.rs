@@ -1,86 +1,111 @@
 //! How what happened moves the state. Total: what is not legal from here changes nothing.
 
-use messages::{ProductId, Timestamp, order::View};
+use messages::{
+    Timestamp,
+    order::{Step, View},
+};
+use node::table::Touch;
 
 use super::{
     change::{Change, What},
-    state::{Amounts, Failure, Line, State, Stray},
-    transition::{Heard, Hold, Move, Phase},
+    state::{Failure, Line, State},
+    transition::{Heard, Move, Phase},
+    wish::Wish,
 };
+use crate::plan;
 
 impl State {
     /// The order that a placement makes.
     pub(super) fn placed(
         order: &View,
+        wish: &Wish,
         deadline_at: Timestamp,
         traceparent: Option<&String>,
         at: Timestamp,
     ) -> Self {
-        let lines = order.items.iter().map(|item| Line {
-            product_id: item.product_id,
-            quantity: item.quantity,
-            name: None,
-            unit_price: None,
-            hold: Hold::Asked,
-        });
-        Self {
+        let lines = order.items.iter();
+        let mut state = Self {
             id: order.id,
             code: order.code.clone(),
             buyer_id: order.buyer_id.clone(),
             phase: Phase::Pending,
             failure: None,
             attempt: 1,
-            amounts: None,
-            strays: Vec::new(),
+            wish: wish.clone(),
+            lines: lines
+                .map(|item| Line::new(item.product_id, item.quantity))
+                .collect(),
+            points_used: None,
+            discount: None,
+            parts: Vec::new(),
             traceparent: traceparent.cloned(),
             deadline_at,
             created_at: at,
             updated_at: at,
-            lines: lines.collect(),
-        }
+        };
+        state.ask();
+        state
     }
 
     /// Applies a change to an order that was placed.
     pub(super) fn apply(&mut self, change: &Change, at: Timestamp) {
         self.updated_at = at;
+        let attempt = change.attempt;
         match &change.what {
             What::Placed { .. } => {}
-            What::Reserved {
-                product_id,
-                name,
-                unit_price,
+            What::Accepted {
+                step,
+                entity,
+                brought,
                 ..
             } => {
-                self.hear(*product_id, Heard::Accepted);
-                if let Some(line) = self.line_mut(*product_id) {
-                    line.name = Some(name.clone());
-                    line.unit_price = Some(*unit_price);
+                if let Some(part) = self.move_part(*step, entity, attempt, Heard::Accepted) {
+                    let part = part.clone();
+                    (plan::row(*step).brings)(self, &part, brought);
                 }
             }
             What::Refused {
-                product_id,
+                step,
+                entity,
                 refusal,
                 resent,
                 ..
             } => {
-                self.hear(*product_id, Heard::Refused { resent: *resent });
-                let line = self.line(*product_id).and_then(|n| u32::try_from(n).ok());
-                let first = self.failure.as_ref().is_none_or(|f| line < f.line);
-                if first {
-                    self.failure = Some(Failure {
-                        line,
-                        refusal: refusal.clone(),
-                    });
-                }
+                self.move_part(*step, entity, attempt, Heard::Refused { resent: *resent });
+                self.refused(entity, refusal);
             }
-            What::AcceptedLate { product_id } => self.hear(*product_id, Heard::Accepted),
-            What::Released { product_id } | What::ReleaseRefused { product_id, .. } => {
-                self.hear(*product_id, Heard::GivenBack);
+            What::AcceptedLate {
+                step,
+                entity,
+                amount,
+            } => self.accepted_late(*step, entity, attempt, *amount),
+            What::GivenBack { step, entity, .. } => {
+                self.given_back(*step, entity, attempt);
             }
-            What::Confirmed { order } => {
-                self.go(Move::Confirm);
-                self.amounts = amounts(order);
+            What::Kept {
+                step,
+                entity,
+                refusal,
+                times,
+            } => self.kept(*step, entity, attempt, *times, refusal),
+            What::Missing {
+                step,
+                entity,
+                refusal,
+                times,
+            } => self.missing(*step, entity, attempt, *times, refusal),
+            What::PaymentNamed {
+                imp_uid,
+                price,
+                deadline_at,
+            } => {
+                self.failure = None;
+                self.deadline_at = *deadline_at;
+                self.name_payment(imp_uid, *price);
+                self.move_part(Step::Payment, &self.id.entity(), attempt, Heard::Asked);
             }
+            What::Unpaid { amount, .. } => self.close_payment(attempt, amount.get()),
+            What::Confirmed { .. } => self.go(Move::Confirm),
             What::Failed { refusal, .. } => {
                 self.go(Move::Fail);
                 self.give_back_all();
@@ -92,92 +117,63 @@ impl State {
             }
             What::CancelRequested => {
                 self.go(Move::Cancel);
-                self.give_back_all();
+                self.failure = None;
             }
             What::Cancelled { .. } => self.go(Move::Undone),
             What::Retried {
                 deadline_at,
+                pay_until,
                 traceparent,
                 ..
             } => {
                 self.go(Move::Retry);
-                self.attempt = change.attempt;
+                self.attempt = attempt;
+                if let (Some(payment), Some(until)) = (&mut self.wish.payment, pay_until) {
+                    payment.wait(*until);
+                }
                 self.deadline_at = *deadline_at;
                 if traceparent.is_some() {
                     self.traceparent.clone_from(traceparent);
                 }
-                self.failure = None;
-                self.amounts = None;
-                for line in &mut self.lines {
-                    line.hold = Hold::Asked;
-                    line.name = None;
-                    line.unit_price = None;
-                }
+                self.forget();
             }
-            What::StrayAccepted {
-                product_id,
-                quantity,
-            } => self.strays.push(Stray {
-                product_id: *product_id,
-                quantity: *quantity,
-                attempt: change.attempt,
-                released: false,
-            }),
-            What::StrayReleased { product_id, .. } => {
-                if let Some(stray) = self.stray_mut(*product_id, change.attempt) {
-                    stray.released = true;
-                }
-            }
+        }
+        match self.phase {
+            Phase::Pending => self.ask(),
+            Phase::Cancelling => self.undo(),
+            Phase::Confirmed | Phase::Failed | Phase::Cancelled => {}
         }
     }
 
-    /// The number of the line of this product.
-    pub(super) fn line(&self, product: ProductId) -> Option<usize> {
-        self.lines
-            .iter()
-            .position(|line| line.product_id == product)
+    /// Which lines a change has touched: a line's row tells of its part of the stock too.
+    pub(super) fn touches(&self, change: &Change) -> Touch {
+        match &change.what {
+            What::Placed { .. }
+            | What::Failed { .. }
+            | What::CancelRequested
+            | What::Retried { .. } => Touch::All,
+            // Behind what may refuse to be undone, everything else is.
+            What::GivenBack { step, .. } if plan::row(*step).undo.may_refuse() => Touch::All,
+            What::Accepted { step, entity, .. }
+            | What::Refused { step, entity, .. }
+            | What::AcceptedLate { step, entity, .. }
+            | What::GivenBack { step, entity, .. } => Some(entity)
+                .filter(|_| *step == Step::Stock)
+                .and_then(|product| self.line_of(product))
+                .and_then(|number| i64::try_from(number).ok())
+                .map_or(Touch::None, Touch::One),
+            What::Kept { .. }
+            | What::Missing { .. }
+            | What::PaymentNamed { .. }
+            | What::Unpaid { .. }
+            | What::Confirmed { .. }
+            | What::Cancelled { .. } => Touch::None,
+        }
     }
 
-    fn line_mut(&mut self, product: ProductId) -> Option<&mut Line> {
-        self.lines
-            .iter_mut()
-            .find(|line| line.product_id == product)
-    }
-
-    fn stray_mut(&mut self, product: ProductId, attempt: u32) -> Option<&mut Stray> {
-        self.strays
-            .iter_mut()
-            .find(|stray| stray.product_id == product && stray.attempt == attempt)
-    }
-
-    fn go(&mut self, step: Move) {
+    pub(super) fn go(&mut self, step: Move) {
         if let Some(phase) = self.phase.after(step) {
             self.phase = phase;
         }
     }
-
-    fn hear(&mut self, product: ProductId, heard: Heard) {
-        if let Some(line) = self.line_mut(product)
-            && let Some(hold) = line.hold.after(heard)
-        {
-            line.hold = hold;
-        }
-    }
-
-    fn give_back_all(&mut self) {
-        for line in &mut self.lines {
-            if let Some(hold) = line.hold.after(Heard::Unwanted) {
-                line.hold = hold;
-            }
-        }
-    }
-}
-
-fn amounts(order: &View) -> Option<Amounts> {
-    Some(Amounts {
-        subtotal: order.subtotal?,
-        discount: order.discount?,
-        points_used: order.points_used?,
-        amount_due: order.amount_due?,
-    })
 }

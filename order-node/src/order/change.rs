@@ -3,13 +3,14 @@
 //! The JSON of a change is kept for ever: changes to it are additive.
 
 use messages::{
-    Money, OrderId, ProductId, Quantity, Refusal, RequestId, Timestamp, UserId,
-    order::{StepFailed, View},
+    EntityId, Money, OrderId, Refusal, RequestId, Timestamp, UserId,
+    order::{Step, StepFailed, View},
     wire::to_vec,
 };
 use node::entity::Record;
 use serde::{Deserialize, Serialize};
 
+use super::{part::Brought, wish::Wish};
 use crate::plan;
 
 /// Something that happened to an order, in one of its attempts.
@@ -37,31 +38,35 @@ pub enum What {
     Placed {
         /// The order after it.
         order: View,
+        /// What was wished besides its lines.
+        #[serde(default, skip_serializing_if = "Wish::is_nothing")]
+        wish: Wish,
         /// When it is given up.
         deadline_at: Timestamp,
         /// The trace that it belongs to.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         traceparent: Option<String>,
     },
-    /// A line was reserved.
-    Reserved {
-        /// Its product.
-        product_id: ProductId,
-        /// How many pieces.
-        quantity: Quantity,
-        /// The product's name at that time.
-        name: String,
-        /// Its price at that time.
-        unit_price: Money,
+    /// A part is held.
+    Accepted {
+        /// The step of the plan.
+        step: Step,
+        /// Who accepted.
+        entity: EntityId,
+        /// How much is held.
+        amount: i64,
+        /// What the order knows more.
+        #[serde(flatten)]
+        brought: Brought,
     },
-    /// A line was refused.
+    /// A part was refused.
     Refused {
         /// The step of the plan.
-        step: String,
-        /// The line's product.
-        product_id: ProductId,
-        /// How many pieces were asked for.
-        quantity: Quantity,
+        step: Step,
+        /// Who refused.
+        entity: EntityId,
+        /// How much was asked for.
+        amount: i64,
         /// Who ordered.
         buyer_id: UserId,
         /// Why.
@@ -69,23 +74,66 @@ pub enum What {
         /// Whether a copy may still be accepted, so that the release is owed all the same.
         resent: bool,
     },
-    /// A line that had been refused was accepted after all, and is given back.
+    /// A part was accepted when nobody wanted it any more, and is given back.
     AcceptedLate {
-        /// Its product.
-        product_id: ProductId,
+        /// The step of the plan.
+        step: Step,
+        /// Who accepted.
+        entity: EntityId,
+        /// How much was taken.
+        amount: i64,
     },
-    /// A line was given back.
-    Released {
-        /// Its product.
-        product_id: ProductId,
+    /// A part was given back.
+    GivenBack {
+        /// The step of the plan.
+        step: Step,
+        /// Who gave it back.
+        entity: EntityId,
+        /// Whether it had been accepted late.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        late: bool,
+        /// Why it would not, which must never be: it counts as given back, and this row shows the
+        /// audit where to look.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refusal: Option<Refusal>,
     },
-    /// A release was refused, which must never be: the line counts as given back, and this row
-    /// shows the audit where to look.
-    ReleaseRefused {
-        /// Its product.
-        product_id: ProductId,
-        /// What the product said.
+    /// A part was not given back, by one who may refuse to.
+    Kept {
+        /// The step of the plan.
+        step: Step,
+        /// Who kept it.
+        entity: EntityId,
+        /// How often that was refused by now.
+        times: u32,
+        /// Why.
         refusal: Refusal,
+    },
+    /// The gateway does not know the payment that was named: the order waits for another.
+    Missing {
+        /// The step of the plan.
+        step: Step,
+        /// Who said so.
+        entity: EntityId,
+        /// How often that was said by now.
+        times: u32,
+        /// In which words.
+        refusal: Refusal,
+    },
+    /// The customer named the payment that was made outside.
+    PaymentNamed {
+        /// The gateway's id of it.
+        imp_uid: String,
+        /// How much was paid, as the customer says.
+        price: Money,
+        /// When the order is given up now.
+        deadline_at: Timestamp,
+    },
+    /// The customer named none in time. What may come all the same is given back.
+    Unpaid {
+        /// How much was due.
+        amount: Money,
+        /// Who ordered.
+        buyer_id: UserId,
     },
     /// Everything is held.
     Confirmed {
@@ -112,67 +160,75 @@ pub enum What {
         order: View,
         /// When it is given up.
         deadline_at: Timestamp,
+        /// Until when a payment that is made outside is waited for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pay_until: Option<Timestamp>,
         /// The trace that it belongs to from now on, where it has another.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         traceparent: Option<String>,
-    },
-    /// An acceptance of an earlier attempt came, and is given back.
-    StrayAccepted {
-        /// Its product.
-        product_id: ProductId,
-        /// How many pieces.
-        quantity: Quantity,
-    },
-    /// It was given back.
-    StrayReleased {
-        /// Its product.
-        product_id: ProductId,
-        /// What the product said where it refused, which must never be.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        refusal: Option<Refusal>,
     },
 }
 
 impl Change {
     pub(super) fn record(&self) -> Record {
+        let own = |what: &str| Some(RequestId::from(format!("{what}-{}", self.attempt)));
+        let of = |late: bool, request: RequestId, step: Step, entity: &EntityId| {
+            let late = if late { "LATE-" } else { "" };
+            let id = format!("{late}{request}/{}/{entity}", step.name());
+            Some(RequestId::from(id))
+        };
         let reserve = || RequestId::reserve(self.order_id, self.attempt);
         let release = || RequestId::release(self.order_id, self.attempt);
-        let (kind, id) = match &self.what {
-            What::Placed { .. } => ("placed", Some("PLACE".to_owned())),
-            What::Reserved { product_id, .. } => {
-                ("reserved", Some(format!("{}/{product_id}", reserve())))
+        let (kind, request_id) = match &self.what {
+            What::Placed { .. } => ("placed", Some(RequestId::from("PLACE"))),
+            What::Accepted { step, entity, .. } => {
+                ("accepted", of(false, reserve(), *step, entity))
             }
-            What::Refused { product_id, .. } => {
-                ("refused", Some(format!("{}/{product_id}", reserve())))
+            What::Refused { step, entity, .. } => ("refused", of(false, reserve(), *step, entity)),
+            What::AcceptedLate { step, entity, .. } => {
+                ("acceptedLate", of(true, reserve(), *step, entity))
             }
-            What::AcceptedLate { product_id } => (
-                "acceptedLate",
-                Some(format!("LATE-{}/{product_id}", reserve())),
-            ),
-            What::Released { product_id } => {
-                ("released", Some(format!("{}/{product_id}", release())))
+            What::GivenBack {
+                step,
+                entity,
+                late,
+                refusal,
+            } => {
+                let kind = match refusal {
+                    None => "givenBack",
+                    Some(_) => "releaseRefused",
+                };
+                (kind, of(*late, release(), *step, entity))
             }
-            What::ReleaseRefused { product_id, .. } => (
-                "releaseRefused",
-                Some(format!("{}/{product_id}", release())),
-            ),
-            What::Confirmed { .. } => ("confirmed", Some(format!("CONFIRM-{}", self.attempt))),
-            What::Failed { .. } => ("failed", Some(format!("FAIL-{}", self.attempt))),
+            What::Kept {
+                step,
+                entity,
+                times,
+                ..
+            } => {
+                let id = format!("KEPT-{times}-{}/{}/{entity}", release(), step.name());
+                ("kept", Some(RequestId::from(id)))
+            }
+            What::Missing {
+                step,
+                entity,
+                times,
+                ..
+            } => {
+                let id = format!("MISSING-{times}-{}/{}/{entity}", reserve(), step.name());
+                ("missing", Some(RequestId::from(id)))
+            }
+            What::PaymentNamed { .. } => ("paymentNamed", None),
+            What::Unpaid { .. } => ("unpaid", own("UNPAID")),
+            What::Confirmed { .. } => ("confirmed", own("CONFIRM")),
+            What::Failed { .. } => ("failed", own("FAIL")),
             What::CancelRequested => ("cancelRequested", None),
-            What::Cancelled { .. } => ("cancelled", Some(format!("CANCELLED-{}", self.attempt))),
+            What::Cancelled { .. } => ("cancelled", own("CANCELLED")),
             What::Retried { .. } => ("retried", None),
-            What::StrayAccepted { product_id, .. } => (
-                "strayAccepted",
-                Some(format!("STRAY-{}/{product_id}", reserve())),
-            ),
-            What::StrayReleased { product_id, .. } => (
-                "strayReleased",
-                Some(format!("STRAY-{}/{product_id}", release())),
-            ),
         };
         Record {
             kind,
-            request_id: id.map(RequestId::from),
+            request_id,
             order_id: Some(self.order_id.to_string()),
             amount: None,
             balance: None,
@@ -189,8 +245,8 @@ impl Change {
             What::Cancelled { order } => ("order.cancelled", order),
             What::Refused {
                 step,
-                product_id,
-                quantity,
+                entity,
+                amount,
                 buyer_id,
                 refusal,
                 ..
@@ -198,19 +254,31 @@ impl Change {
                 let failed = StepFailed {
                     order_id: self.order_id,
                     buyer_id: buyer_id.clone(),
-                    entity: product_id.to_string(),
-                    quantity: *quantity,
+                    step: *step,
+                    entity: entity.to_string(),
+                    amount: *amount,
                     refusal: refusal.clone(),
                 };
-                return Some((plan::step(step)?.refused, to_vec(&failed)));
+                return Some((plan::row(*step).refused, to_vec(&failed)));
             }
-            What::Reserved { .. }
+            What::Unpaid { amount, buyer_id } => {
+                let failed = StepFailed {
+                    order_id: self.order_id,
+                    buyer_id: buyer_id.clone(),
+                    step: Step::Payment,
+                    entity: self.order_id.to_string(),
+                    amount: amount.get(),
+                    refusal: Refusal::PaymentExpired,
+                };
+                return Some((plan::row(Step::Payment).refused, to_vec(&failed)));
+            }
+            What::Accepted { .. }
             | What::AcceptedLate { .. }
-            | What::Released { .. }
-            | What::ReleaseRefused { .. }
-            | What::CancelRequested
-            | What::StrayAccepted { .. }
-            | What::StrayReleased { .. } => return None,
+            | What::GivenBack { .. }
+            | What::Kept { .. }
+            | What::Missing { .. }
+            | What::PaymentNamed { .. }
+            | What::CancelRequested => return None,
         };
         Some((kind, to_vec(order)))
     }

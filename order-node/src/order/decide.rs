@@ -4,17 +4,21 @@
 //! `super::transition`.
 
 use messages::{
-    EntityId, OrderId, Refusal, Timestamp,
-    order::{Command, LineView, Place, Retry, Status, View},
+    EntityId, Money, OrderId, Refusal, Timestamp,
+    order::{Command, LineView, Pay, Place, Retry, Status, View},
 };
 use node::entity::{Context, Prior};
 
 use super::{
     change::{Change, What},
     state::State,
-    transition::{Move, Phase},
+    transition::{Hold, Move, Phase},
+    wish::{Payment, Wish},
 };
-use crate::{code::code, plan};
+use crate::{
+    code::code,
+    plan::{self, Next},
+};
 
 pub(super) type Decision = Result<Vec<Change>, Refusal>;
 
@@ -28,8 +32,12 @@ pub(super) fn missing(id: &EntityId, command: &Command, context: &Context<'_, Ch
         Command::Cancel
         | Command::Retry(_)
         | Command::Get
+        | Command::Pay(_)
         | Command::Expire
-        | Command::Product(_) => Err(Refusal::OrderNotFound),
+        | Command::Product(_)
+        | Command::Point(_)
+        | Command::Coupon(_)
+        | Command::Payment(_) => Err(Refusal::OrderNotFound),
     }
 }
 
@@ -43,8 +51,11 @@ pub(super) fn existing(
         Command::Place(_) | Command::Get => Ok(vec![]),
         Command::Cancel => once(context, || order.cancel()),
         Command::Retry(retry) => once(context, || order.retry(*retry, context)),
+        Command::Pay(pay) => once(context, || order.pay(pay, context.now)),
         Command::Expire => Ok(order.expire(context.now)),
-        Command::Product(answer) => Ok(order.hear_product(answer, context)),
+        Command::Product(_) | Command::Point(_) | Command::Coupon(_) | Command::Payment(_) => {
+            Ok(order.hear(command, context))
+        }
     }
 }
 
@@ -93,6 +104,7 @@ impl State {
             attempt: 1,
             what: What::Placed {
                 order,
+                wish: wish(place, context.now),
                 deadline_at: later(context.now, place.deadline_ms),
                 traceparent: context.traceparent.map(str::to_owned),
             },
@@ -122,54 +134,90 @@ impl State {
         if !plan::owes(self).is_empty() {
             return invalid("still giving back what it took; try again in a moment");
         }
-        let mut order = View {
-            status: Status::Pending,
-            fail_reason: None,
-            updated_at: context.now,
-            ..self.view()
-        };
-        for item in &mut order.items {
-            item.name = None;
-            item.unit_price = None;
-            item.amount = None;
+        if self.parts.iter().any(|part| part.hold == Hold::Kept) {
+            return invalid("it has a payment that could not be given back");
         }
+        let mut fresh = self.clone();
+        fresh.forget();
+        let order = View {
+            status: Status::Pending,
+            updated_at: context.now,
+            ..fresh.view()
+        };
+        let pay_until = later(context.now, retry.payment_deadline_ms);
         Ok(vec![Change {
             order_id: self.id,
             attempt: self.attempt + 1,
             what: What::Retried {
                 order,
                 deadline_at: later(context.now, retry.deadline_ms),
+                pay_until: self.wish.payment.is_some().then_some(pay_until),
                 traceparent: context.traceparent.map(str::to_owned),
             },
         }])
     }
 
+    /// A payment that settles this order, or the one that did: another is not for it to take.
+    fn pay(&self, pay: &Pay, now: Timestamp) -> Decision {
+        let refused = invalid(&format!(
+            "an order that is {} waits for no other payment",
+            self.phase.status().name()
+        ));
+        let Some(Payment::External { until, imp_uid, .. }) = &self.wish.payment else {
+            return refused;
+        };
+        match imp_uid {
+            Some(named) if *named == pay.imp_uid => Ok(vec![]),
+            None if self.phase == Phase::Pending && now < *until => {
+                Ok(vec![self.change(What::PaymentNamed {
+                    imp_uid: pay.imp_uid.clone(),
+                    price: pay.price,
+                    deadline_at: later(now, pay.deadline_ms).max(*until),
+                })])
+            }
+            _ => refused,
+        }
+    }
+
     fn expire(&self, now: Timestamp) -> Vec<Change> {
-        if self.phase != Phase::Pending || now < self.deadline_at {
+        if self.phase != Phase::Pending || now < self.due_at() {
             return vec![];
+        }
+        if let (true, Some(unpaid)) = (self.waits(), self.unpaid()) {
+            return vec![unpaid, self.fail(Refusal::PaymentExpired, now)];
         }
         let first = self.failure.as_ref().map(|f| f.refusal.clone());
         vec![self.fail(first.unwrap_or(Refusal::DependencyFailed), now)]
     }
 
-    /// Where a pending order goes, once every part of its plan is answered.
-    pub(super) fn conclude(&self, now: Timestamp) -> Change {
-        if let Some(failure) = &self.failure {
-            return self.fail(failure.refusal.clone(), now);
+    fn unpaid(&self) -> Option<Change> {
+        Some(self.change(What::Unpaid {
+            amount: self.amounts().amount_due?,
+            buyer_id: self.buyer_id.clone(),
+        }))
+    }
+
+    /// The end of a pending order's saga, once it has come to one.
+    pub(super) fn conclude(&self, now: Timestamp) -> Option<Change> {
+        match plan::next(self) {
+            Next::Ask(_) | Next::Hear | Next::Wait => None,
+            Next::Fail(why) => {
+                let refused = self.failure.as_ref().map(|f| f.refusal.clone());
+                let why = why.or(refused).unwrap_or(Refusal::DependencyFailed);
+                Some(self.fail(why, now))
+            }
+            Next::Confirm if self.amounts().amount_due.is_none() => {
+                Some(self.fail(Refusal::AmountTooLarge, now))
+            }
+            Next::Confirm => {
+                let order = View {
+                    status: Status::Confirmed,
+                    updated_at: now,
+                    ..self.view()
+                };
+                Some(self.change(What::Confirmed { order }))
+            }
         }
-        let Some(amounts) = self.costs() else {
-            return self.fail(Refusal::AmountTooLarge, now);
-        };
-        let order = View {
-            status: Status::Confirmed,
-            subtotal: Some(amounts.subtotal),
-            discount: Some(amounts.discount),
-            points_used: Some(amounts.points_used),
-            amount_due: Some(amounts.amount_due),
-            updated_at: now,
-            ..self.view()
-        };
-        self.change(What::Confirmed { order })
     }
 
     fn fail(&self, refusal: Refusal, now: Timestamp) -> Change {
@@ -189,6 +237,16 @@ impl State {
             attempt: self.attempt,
             what,
         }
+    }
+}
+
+fn wish(place: &Place, now: Timestamp) -> Wish {
+    let until = later(now, place.payment_deadline_ms);
+    let payment = place.payment.as_ref();
+    Wish {
+        points: place.points.filter(|points| *points > Money::ZERO),
+        coupon_id: place.coupon_id,
+        payment: payment.map(|by| Payment::new(by, until)),
     }
 }
 

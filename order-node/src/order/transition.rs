@@ -2,6 +2,7 @@
 //! deciding and applying share, so that live running and recovery cannot drift apart.
 
 use messages::order::Status;
+use serde::{Deserialize, Serialize};
 
 /// Where an order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,7 +11,8 @@ pub(crate) enum Phase {
     Pending,
     /// Everything is held.
     Confirmed,
-    /// It was confirmed, and is being undone: from here it only goes forward.
+    /// It was confirmed, and is being undone. What may refuse comes first; behind that it only
+    /// goes forward.
     Cancelling,
     /// It was refused or given up; what was taken is given back or on its way.
     Failed,
@@ -27,6 +29,8 @@ pub(crate) enum Move {
     Fail,
     /// The customer cancels.
     Cancel,
+    /// What comes first in a cancel is not given back.
+    Keep,
     /// Everything is given back.
     Undone,
     /// The customer tries again.
@@ -37,15 +41,23 @@ impl Phase {
     /// Where a move leads from here; `None` where it is not legal.
     pub(crate) const fn after(self, step: Move) -> Option<Self> {
         match (self, step) {
-            (Self::Pending, Move::Confirm) => Some(Self::Confirmed),
+            (Self::Pending, Move::Confirm) | (Self::Cancelling, Move::Keep) => {
+                Some(Self::Confirmed)
+            }
             (Self::Pending, Move::Fail) => Some(Self::Failed),
             (Self::Confirmed, Move::Cancel) => Some(Self::Cancelling),
             (Self::Cancelling, Move::Undone) => Some(Self::Cancelled),
             (Self::Failed, Move::Retry) => Some(Self::Pending),
-            (Self::Pending, Move::Cancel | Move::Undone | Move::Retry)
-            | (Self::Confirmed, Move::Confirm | Move::Fail | Move::Undone | Move::Retry)
+            (Self::Pending, Move::Cancel | Move::Keep | Move::Undone | Move::Retry)
+            | (
+                Self::Confirmed,
+                Move::Confirm | Move::Fail | Move::Keep | Move::Undone | Move::Retry,
+            )
             | (Self::Cancelling, Move::Confirm | Move::Fail | Move::Cancel | Move::Retry)
-            | (Self::Failed, Move::Confirm | Move::Fail | Move::Cancel | Move::Undone)
+            | (
+                Self::Failed,
+                Move::Confirm | Move::Fail | Move::Cancel | Move::Keep | Move::Undone,
+            )
             | (Self::Cancelled, _) => None,
         }
     }
@@ -74,7 +86,8 @@ impl Phase {
 }
 
 /// Where the reservation of one part stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Hold {
     /// It was asked for, and no answer is known.
     Asked,
@@ -86,11 +99,15 @@ pub(crate) enum Hold {
     Releasing,
     /// It is given back, or can never be taken any more.
     Released,
+    /// It is taken, and whoever has it would not give it back.
+    Kept,
 }
 
 /// What moves a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Heard {
+    /// The order asks for it anew, under the same id.
+    Asked,
     /// The reserve was accepted.
     Accepted,
     /// The reserve was refused; `resent` where another copy of it may still be accepted.
@@ -102,24 +119,43 @@ pub(crate) enum Heard {
     Unwanted,
     /// The release was answered.
     GivenBack,
+    /// The release was refused, by one who may.
+    Kept,
 }
 
 impl Hold {
     /// Where this leads; `None` where it changes nothing.
     pub(crate) const fn after(self, heard: Heard) -> Option<Self> {
         match (self, heard) {
+            (Self::Refused, Heard::Asked) => Some(Self::Asked),
             (Self::Asked, Heard::Accepted) => Some(Self::Held),
             (Self::Asked, Heard::Refused { resent: false }) => Some(Self::Refused),
             // A copy may be accepted after a restock, and its answer lost: only a release ends it.
             (Self::Asked, Heard::Refused { resent: true })
-            | (Self::Asked | Self::Held, Heard::Unwanted)
+            | (Self::Asked | Self::Held | Self::Kept, Heard::Unwanted)
             // A refusal was followed by the acceptance of a copy that nobody wants any more.
             | (Self::Refused, Heard::Accepted) => Some(Self::Releasing),
-            (Self::Releasing, Heard::GivenBack) => Some(Self::Released),
-            (Self::Asked, Heard::GivenBack)
-            | (Self::Held, Heard::Accepted | Heard::Refused { .. } | Heard::GivenBack)
-            | (Self::Refused, Heard::Refused { .. } | Heard::Unwanted | Heard::GivenBack)
-            | (Self::Releasing, Heard::Accepted | Heard::Refused { .. } | Heard::Unwanted)
+            // What was refused once may be done by a copy of the same request.
+            (Self::Releasing | Self::Kept, Heard::GivenBack) => Some(Self::Released),
+            (Self::Releasing, Heard::Kept) => Some(Self::Kept),
+            (Self::Asked, Heard::Asked | Heard::GivenBack | Heard::Kept)
+            | (
+                Self::Held,
+                Heard::Asked
+                | Heard::Accepted
+                | Heard::Refused { .. }
+                | Heard::GivenBack
+                | Heard::Kept,
+            )
+            | (
+                Self::Refused,
+                Heard::Refused { .. } | Heard::Unwanted | Heard::GivenBack | Heard::Kept,
+            )
+            | (
+                Self::Releasing,
+                Heard::Asked | Heard::Accepted | Heard::Refused { .. } | Heard::Unwanted,
+            )
+            | (Self::Kept, Heard::Asked | Heard::Accepted | Heard::Refused { .. } | Heard::Kept)
             | (Self::Released, _) => None,
         }
     }
@@ -132,6 +168,7 @@ impl Hold {
             Self::Refused => "refused",
             Self::Releasing => "releasing",
             Self::Released => "released",
+            Self::Kept => "kept",
         }
     }
 
@@ -143,6 +180,7 @@ impl Hold {
             Self::Refused,
             Self::Releasing,
             Self::Released,
+            Self::Kept,
         ]
         .into_iter()
         .find(|hold| hold.name() == name)

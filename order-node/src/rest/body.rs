@@ -1,9 +1,12 @@
 //! The body of `POST /orders`, in both its forms, and what it comes down to.
 
-use messages::{ProductId, Quantity, UserId, order::Item};
+use messages::{
+    CouponId, Money, ProductId, Quantity, UserId,
+    order::{Item, PayBy},
+    payment::Token,
+};
 use node::edge::Problem;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::order::LINES_MAX;
@@ -25,15 +28,34 @@ pub(super) struct NewOrder {
     /// The short form: how many pieces.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000_000)]
     quantity: Option<Quantity>,
-    /// Not available yet.
-    #[schema(value_type = Option<i64>, minimum = 0, maximum = 0)]
-    points: Option<Value>,
-    /// Not available yet.
-    #[schema(ignore)]
-    coupon_id: Option<Value>,
-    /// Not available yet.
-    #[schema(ignore)]
-    payment: Option<Value>,
+    /// How many points may pay for it, at most.
+    #[schema(value_type = Option<i64>, minimum = 0)]
+    points: Option<Money>,
+    /// The coupon that is used on it: one that was issued to the buyer.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    coupon_id: Option<CouponId>,
+    /// How the rest is paid; where it is not said, nothing is charged.
+    payment: Option<NewPayment>,
+}
+
+/// How an order is paid.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct NewPayment {
+    /// `card`: by a token that the gateway knows; `external`: by the customer at the gateway, once
+    /// the order says how much is due.
+    method: Method,
+    /// The card's token.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
+    token: Option<Token>,
+}
+
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PaymentMethod)]
+enum Method {
+    Card,
+    External,
 }
 
 /// One line that is ordered.
@@ -54,25 +76,36 @@ pub(super) struct NewLine {
 pub(super) struct Basket {
     pub(super) buyer_id: UserId,
     pub(super) items: Vec<Item>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) points: Option<Money>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) coupon_id: Option<CouponId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) payment: Option<PayBy>,
 }
 
 impl NewOrder {
     pub(super) fn basket(self) -> Result<Basket, Problem> {
-        let none = |points: &Value| points.as_u64() == Some(0);
-        for (field, asked) in [
-            ("points", self.points.filter(|points| !none(points))),
-            ("couponId", self.coupon_id),
-            ("payment", self.payment),
-        ] {
-            if asked.is_some() {
-                return Err(Problem::field(field, "not available yet"));
-            }
-        }
-        let items = lines(self.items, self.product_id, self.quantity)?;
         Ok(Basket {
             buyer_id: self.buyer_id,
-            items,
+            items: lines(self.items, self.product_id, self.quantity)?,
+            points: self.points.filter(|points| *points > Money::ZERO),
+            coupon_id: self.coupon_id,
+            payment: self.payment.map(NewPayment::method).transpose()?,
         })
+    }
+}
+
+impl NewPayment {
+    fn method(self) -> Result<PayBy, Problem> {
+        match (self.method, self.token) {
+            (Method::Card, Some(token)) => Ok(PayBy::Card { token }),
+            (Method::Card, None) => Err(Problem::field("payment.token", "is missing")),
+            (Method::External, None) => Ok(PayBy::External),
+            (Method::External, Some(_)) => {
+                Err(Problem::field("payment.token", "is for cards alone"))
+            }
+        }
     }
 }
 
@@ -119,7 +152,7 @@ fn several(items: Vec<NewLine>) -> Result<Vec<Item>, Problem> {
 #[cfg(test)]
 mod tests {
     use messages::Digest;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -157,17 +190,41 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_available_yet_is_refused_by_name() {
+    fn points_a_coupon_and_a_card_are_taken_as_they_are_said() {
+        let body = json!({"buyerId": "u", "productId": MUG, "quantity": 3, "points": 500,
+            "couponId": MUG, "payment": {"method": "card", "token": "approve"}});
+        let basket = basket(body).expect("a basket");
+        assert_eq!(basket.points, Money::new(500));
+        assert_eq!(basket.coupon_id, Some(MUG.parse().expect("an id")));
+        let token = "approve".parse().expect("a token");
+        assert_eq!(basket.payment, Some(PayBy::Card { token }));
+    }
+
+    #[test]
+    fn a_card_has_a_token_and_what_is_paid_outside_has_none() {
+        let with = |payment: Value| json!({"buyerId": "u", "productId": MUG, "quantity": 3, "payment": payment});
+        assert_eq!(refused(with(json!({"method": "card"}))), "payment.token");
+        let external = json!({"method": "external", "token": "x"});
+        assert_eq!(refused(with(external)), "payment.token");
+        let external = basket(with(json!({"method": "external"}))).expect("a basket");
+        assert_eq!(external.payment, Some(PayBy::External));
+    }
+
+    #[test]
+    fn what_is_no_amount_no_id_and_no_method_is_not_read() {
         for (field, value) in [
-            ("points", json!(500)),
             ("points", json!(-1)),
             ("points", json!("0")),
-            ("couponId", json!(MUG)),
-            ("payment", json!({"method": "card", "token": "t"})),
+            ("points", json!(1.5)),
+            ("couponId", json!("x")),
+            ("payment", json!({"method": "cash"})),
+            ("payment", json!({"method": "card", "token": ""})),
+            ("payment", json!({"method": "card", "token": "t", "tip": 1})),
+            ("payment", json!("card")),
         ] {
             let mut body = json!({"buyerId": "u", "productId": MUG, "quantity": 3});
             body[field] = value;
-            assert_eq!(refused(body), field);
+            assert!(serde_json::from_value::<NewOrder>(body).is_err(), "{field}");
         }
     }
 

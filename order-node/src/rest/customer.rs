@@ -18,7 +18,7 @@ use node::{
 use super::{
     Orders,
     place::respond_async,
-    view::{OrderBody, ran},
+    view::{OrderBody, ran, undone},
 };
 
 /// An order as it stands.
@@ -38,7 +38,9 @@ pub(super) async fn get(
     Ok(Answer(reply.order.into()))
 }
 
-/// Cancels an order that is CONFIRMED, and waits until everything is given back.
+/// Cancels an order that is CONFIRMED, its payment first, and waits until everything is given back.
+///
+/// Where the gateway does not give the payment back, the order stays CONFIRMED with the reason.
 #[utoipa::path(
     post,
     path = "/orders/{id}/cancel",
@@ -50,6 +52,7 @@ pub(super) async fn get(
     responses(
         (status = 200, description = "CANCELLED", body = OrderBody),
         (status = 202, description = "still CONFIRMED, and `cancelling`", body = OrderBody),
+        (status = 402, description = "PAYMENT_DECLINED: the payment is not given back", body = ref("#/components/schemas/Error")),
         Change,
     )
 )]
@@ -66,7 +69,7 @@ pub(super) async fn cancel(
         settle: (!respond_async(&headers)).then_some(orders.wait),
         ..ask(id, Command::Cancel, trace)
     };
-    let order = OrderBody::from(orders.service.ask(ask).await??.order);
+    let order = undone(orders.service.ask(ask).await??)?;
     Ok((status(&order), Answer(order)))
 }
 
@@ -82,6 +85,7 @@ pub(super) async fn cancel(
     responses(
         (status = 200, description = "CONFIRMED", body = OrderBody),
         (status = 202, description = "still PENDING", body = OrderBody),
+        (status = 402, description = "PAYMENT_DECLINED", body = ref("#/components/schemas/Error")),
         (status = 424, description = "DEPENDENCY_FAILED", body = ref("#/components/schemas/Error")),
         Change,
     )
@@ -96,6 +100,7 @@ pub(super) async fn retry(
 ) -> Result<(StatusCode, Answer<OrderBody>), Problem> {
     let command = Command::Retry(Retry {
         deadline_ms: orders.deadline_ms,
+        payment_deadline_ms: orders.payment_deadline_ms,
     });
     let ask = Ask {
         request_id: request_id("retry", key),
@@ -120,11 +125,11 @@ pub(super) fn ask(id: OrderId, command: Command, trace: Trace) -> Ask<Command> {
 
 /// A key belongs to its call: the same one for another call on the order is another request, and
 /// none meets the ids that the order itself keeps its steps under.
-fn request_id(call: &str, key: Option<String>) -> Option<RequestId> {
+pub(super) fn request_id(call: &str, key: Option<String>) -> Option<RequestId> {
     key.map(|key| RequestId::from(format!("{call} {key}")))
 }
 
-const fn status(order: &OrderBody) -> StatusCode {
+pub(super) const fn status(order: &OrderBody) -> StatusCode {
     match order.status {
         Status::Pending => StatusCode::ACCEPTED,
         Status::Confirmed if order.cancelling => StatusCode::ACCEPTED,

@@ -1,7 +1,7 @@
 //! An order's history: every step from its ledger, oldest first.
 
 use axum::{Json as Answer, extract::State};
-use messages::{OrderId, ProductId, Refusal, RequestId, Timestamp, id::kind};
+use messages::{EntityId, OrderId, Refusal, RequestId, Timestamp, id::kind, order::Step};
 use node::{
     edge::{CURSOR_ITEMS_MAX, Cursor, PathId, Problem, Query, Read},
     table::{Kind, Reader, RowError, Value},
@@ -11,7 +11,7 @@ use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Orders;
-use crate::order::{Change, What};
+use crate::order::{Brought, Change, What};
 
 /// Where to go on.
 #[derive(Deserialize, IntoParams)]
@@ -37,17 +37,19 @@ pub(super) struct HistoryPage {
 #[serde(rename_all = "camelCase")]
 #[schema(as = OrderStep)]
 struct Entry {
-    /// What was asked: `place`, `reserve`, `release`, `confirm`, `fail`, `cancel` or `retry`.
+    /// What was asked: `place`, `reserve`, `release`, `pay`, `confirm`, `fail`, `cancel` or `retry`.
     step: &'static str,
-    /// The product that was asked, where one was.
-    #[schema(value_type = Option<String>, format = Uuid)]
-    entity: Option<ProductId>,
+    /// What it was asked for, where another was asked: `stock`, `points`, `coupon` or `payment`.
+    takes: Option<&'static str>,
+    /// Who was asked: the product, the buyer, the coupon, the order's payment.
+    #[schema(value_type = Option<String>)]
+    entity: Option<EntityId>,
     /// The idempotency key that it was asked under.
     request_id: String,
     /// The attempt that it belongs to, counted from 1.
     attempt: u32,
-    /// The answer: `DONE`, `REFUSED`, `ACCEPTED_LATE` (and given back), `REQUESTED`, or the status
-    /// that the order took.
+    /// The answer: `DONE`, `REFUSED`, `ACCEPTED_LATE` (and given back), `REQUESTED`, `EXPIRED`, or
+    /// the status that the order took.
     outcome: &'static str,
     /// What belongs to the answer.
     #[schema(value_type = Option<Object>)]
@@ -117,6 +119,7 @@ fn step(change: Change, own_id: String, at: Timestamp) -> Entry {
     Entry {
         step: told.step,
         request_id: told.asked_under(order_id, attempt).unwrap_or(own_id),
+        takes: told.takes.map(Step::name),
         entity: told.entity,
         attempt,
         outcome: told.outcome,
@@ -129,7 +132,8 @@ fn step(change: Change, own_id: String, at: Timestamp) -> Entry {
 struct Told {
     step: &'static str,
     outcome: &'static str,
-    entity: Option<ProductId>,
+    takes: Option<Step>,
+    entity: Option<EntityId>,
     detail: Option<serde_json::Value>,
 }
 
@@ -138,54 +142,74 @@ impl Told {
         let own = |step, outcome| Self {
             step,
             outcome,
+            takes: None,
             entity: None,
             detail: None,
         };
-        let asked = |step, outcome, product_id, detail| Self {
+        let asked = |step, outcome, takes, entity, detail| Self {
             step,
             outcome,
-            entity: Some(product_id),
+            takes: Some(takes),
+            entity: Some(entity),
             detail,
         };
         match what {
             What::Placed { .. } => own("place", "PENDING"),
-            What::Reserved {
-                product_id,
-                quantity,
-                name,
-                unit_price,
-            } => {
-                let detail = json!({"quantity": quantity, "name": name, "unitPrice": unit_price});
-                asked("reserve", "DONE", product_id, Some(detail))
-            }
+            What::Accepted {
+                step,
+                entity,
+                amount,
+                brought,
+            } => asked(
+                "reserve",
+                "DONE",
+                step,
+                entity,
+                Some(what_came(amount, brought)),
+            ),
             What::Refused {
-                product_id,
+                step,
+                entity,
                 refusal,
                 ..
-            } => asked("reserve", "REFUSED", product_id, Some(why(&refusal))),
-            What::AcceptedLate { product_id } => {
-                asked("reserve", "ACCEPTED_LATE", product_id, None)
             }
-            What::StrayAccepted {
-                product_id,
-                quantity,
-            } => {
-                let detail = json!({"quantity": quantity});
-                asked("reserve", "ACCEPTED_LATE", product_id, Some(detail))
-            }
-            What::Released { product_id }
-            | What::StrayReleased {
-                product_id,
-                refusal: None,
-            } => asked("release", "DONE", product_id, None),
-            What::ReleaseRefused {
-                product_id,
+            | What::Missing {
+                step,
+                entity,
                 refusal,
+                ..
+            } => asked("reserve", "REFUSED", step, entity, Some(why(&refusal))),
+            What::AcceptedLate {
+                step,
+                entity,
+                amount,
+            } => {
+                let detail = json!({"amount": amount});
+                asked("reserve", "ACCEPTED_LATE", step, entity, Some(detail))
             }
-            | What::StrayReleased {
-                product_id,
-                refusal: Some(refusal),
-            } => asked("release", "REFUSED", product_id, Some(why(&refusal))),
+            What::GivenBack {
+                step,
+                entity,
+                refusal,
+                ..
+            } => match refusal {
+                None => asked("release", "DONE", step, entity, None),
+                Some(refusal) => asked("release", "REFUSED", step, entity, Some(why(&refusal))),
+            },
+            What::Kept {
+                step,
+                entity,
+                refusal,
+                ..
+            } => asked("release", "REFUSED", step, entity, Some(why(&refusal))),
+            What::PaymentNamed { imp_uid, price, .. } => Self {
+                detail: Some(json!({"impUid": imp_uid, "price": price})),
+                ..own("pay", "REQUESTED")
+            },
+            What::Unpaid { amount, .. } => Self {
+                detail: Some(json!({"amountDue": amount})),
+                ..own("pay", "EXPIRED")
+            },
             What::Confirmed { .. } => own("confirm", "CONFIRMED"),
             What::Failed { refusal, .. } => Self {
                 detail: Some(why(&refusal)),
@@ -207,14 +231,22 @@ impl Told {
     }
 }
 
+fn what_came(amount: i64, brought: Brought) -> serde_json::Value {
+    match brought {
+        Brought::Priced { name, unit_price } => {
+            json!({"quantity": amount, "name": name, "unitPrice": unit_price})
+        }
+        Brought::Discount { discount } => json!({"discount": discount}),
+        Brought::Nothing => json!({"amount": amount}),
+    }
+}
+
 fn why(refusal: &Refusal) -> serde_json::Value {
     json!({"error": refusal.code(), "message": refusal.to_string()})
 }
 
 #[cfg(test)]
 mod tests {
-    use messages::Quantity;
-
     use super::*;
 
     const ORDER: &str = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b";
@@ -233,9 +265,9 @@ mod tests {
     #[test]
     fn a_refused_step_tells_who_was_asked_under_which_id_and_why_not() {
         let step = told(What::Refused {
-            step: "product".into(),
-            product_id: MUG.parse().expect("an id"),
-            quantity: Quantity::new(3).expect("a quantity"),
+            step: Step::Stock,
+            entity: MUG.into(),
+            amount: 3,
             buyer_id: "u-001".parse().expect("a name"),
             refusal: Refusal::InsufficientStock {
                 available: 2,
@@ -245,7 +277,8 @@ mod tests {
         });
         let expected = Entry {
             step: "reserve",
-            entity: Some(MUG.parse().expect("an id")),
+            takes: Some("stock"),
+            entity: Some(MUG.into()),
             request_id: format!("DEC-{ORDER}-2"),
             attempt: 2,
             outcome: "REFUSED",
@@ -259,8 +292,11 @@ mod tests {
 
     #[test]
     fn a_release_is_told_under_its_own_id_and_a_cancel_under_the_callers() {
-        let release = told(What::Released {
-            product_id: MUG.parse().expect("an id"),
+        let release = told(What::GivenBack {
+            step: Step::Stock,
+            entity: MUG.into(),
+            late: false,
+            refusal: None,
         });
         assert_eq!(release.request_id, format!("INC-{ORDER}-2"));
         let cancel = told(What::CancelRequested);

@@ -8,6 +8,7 @@ mod customer;
 mod events;
 mod history;
 mod list;
+mod pay;
 mod place;
 mod view;
 
@@ -30,6 +31,8 @@ struct Orders {
     wait: Duration,
     /// After how many milliseconds an order gives up.
     deadline_ms: u64,
+    /// How many milliseconds it waits for a payment that is made outside.
+    payment_deadline_ms: u64,
     followers: Arc<Semaphore>,
 }
 
@@ -39,6 +42,7 @@ pub fn router(service: Service<Order>, settings: &Settings) -> OpenApiRouter {
         service,
         wait: settings.order_wait(),
         deadline_ms: settings.order_deadline_ms,
+        payment_deadline_ms: settings.payment_deadline_ms,
         followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
     };
     OpenApiRouter::new()
@@ -46,6 +50,7 @@ pub fn router(service: Service<Order>, settings: &Settings) -> OpenApiRouter {
         .routes(routes!(customer::get))
         .routes(routes!(customer::cancel))
         .routes(routes!(customer::retry))
+        .routes(routes!(pay::pay))
         .routes(routes!(history::history))
         .routes(routes!(events::events))
         .with_state(orders)

@@ -25,7 +25,7 @@ const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 const RESPOND_ASYNC: &str = "respond-async";
 
-/// Places an order, and waits until it is final.
+/// Places an order, and waits until it is final, or waits for a payment that is made outside.
 ///
 /// A repeat under the same idempotency key answers with the order as it stands now, in the status
 /// that its state gives.
@@ -40,8 +40,9 @@ const RESPOND_ASYNC: &str = "respond-async";
     responses(
         (status = 201, description = "CONFIRMED", body = OrderBody, headers(("Location" = String))),
         (status = 200, description = "a repeat of what was CANCELLED since", body = OrderBody, headers(("Location" = String))),
-        (status = 202, description = "still PENDING", body = OrderBody, headers(("Location" = String), ("Preference-Applied" = String))),
-        (status = 404, description = "PRODUCT_NOT_FOUND", body = ref("#/components/schemas/Error")),
+        (status = 202, description = "still PENDING; with `amountDue` where it waits for its payment", body = OrderBody, headers(("Location" = String), ("Preference-Applied" = String))),
+        (status = 402, description = "PAYMENT_DECLINED", body = ref("#/components/schemas/Error")),
+        (status = 404, description = "PRODUCT_NOT_FOUND, COUPON_NOT_FOUND", body = ref("#/components/schemas/Error")),
         (status = 424, description = "DEPENDENCY_FAILED", body = ref("#/components/schemas/Error")),
         Create,
     )
@@ -66,7 +67,11 @@ pub(super) async fn place(
         command: Command::Place(Place {
             buyer_id: basket.buyer_id,
             items: basket.items,
+            points: basket.points,
+            coupon_id: basket.coupon_id,
+            payment: basket.payment,
             deadline_ms: orders.deadline_ms,
+            payment_deadline_ms: orders.payment_deadline_ms,
         }),
         request_id: None,
         origin: Origin::Client,

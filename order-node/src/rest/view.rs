@@ -1,7 +1,7 @@
 //! An order as it is answered.
 
 use messages::{
-    Money, OrderId, ProductId, Quantity, Refusal, Timestamp, UserId,
+    Money, OrderId, ProductId, Quantity, Timestamp, UserId,
     order::{LineView, Reply, Status, View},
 };
 use node::edge::Problem;
@@ -26,7 +26,8 @@ pub(super) struct OrderBody {
     /// Where it stands.
     #[schema(value_type = StatusWord)]
     pub(super) status: Status,
-    /// The code of the refusal that failed it.
+    /// The code of the refusal that failed it; of a confirmed order, of the one that kept it from
+    /// being cancelled; of one that waits for its payment, of the last one that was named.
     fail_reason: Option<String>,
     /// What the lines cost.
     #[schema(value_type = Option<i64>)]
@@ -124,12 +125,26 @@ impl From<LineView> for LineBody {
 /// The order that was run, or, where it failed, the refusal that failed it with the order in the
 /// details.
 pub(super) fn ran(reply: Reply) -> Result<OrderBody, Problem> {
+    told(reply, &[Status::Failed])
+}
+
+/// The order that was cancelled, or, where it could not be, why, in the same form.
+pub(super) fn undone(reply: Reply) -> Result<OrderBody, Problem> {
+    told(reply, &[Status::Confirmed])
+}
+
+/// The order that was paid, or why not, in the same form: it failed, or waits for another payment.
+pub(super) fn paid(reply: Reply) -> Result<OrderBody, Problem> {
+    told(reply, &[Status::Failed, Status::Pending])
+}
+
+/// The order, or, where it says why it is in one of these statuses, that refusal.
+fn told(reply: Reply, refused_in: &[Status]) -> Result<OrderBody, Problem> {
     let order = OrderBody::from(reply.order);
-    match order.status {
-        Status::Failed => {
-            let refusal = reply.refusal.unwrap_or(Refusal::DependencyFailed);
+    match reply.refusal {
+        Some(refusal) if refused_in.contains(&order.status) => {
             Err(Problem::refused_with(refusal, "order", &order))
         }
-        Status::Pending | Status::Confirmed | Status::Cancelled => Ok(order),
+        _ => Ok(order),
     }
 }

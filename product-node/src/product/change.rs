@@ -68,6 +68,12 @@ pub enum Change {
         /// Why, in the caller's words.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// The product's name when it was reserved.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// Its price at that time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unit_price: Option<Money>,
         /// The stock after it.
         stock: i64,
     },
@@ -147,32 +153,51 @@ impl Change {
     }
 
     pub(super) fn event(&self, id: &EntityId) -> Option<(&'static str, Vec<u8>)> {
-        let (kind, order_id, request_id, quantity, stock) = match self {
+        let product_id = id.as_str().parse().ok()?;
+        let (kind, moved) = match self {
             Self::Reserved {
                 order_id,
                 request_id,
                 quantity,
+                name,
+                unit_price,
                 stock,
-                ..
-            } => ("product.reserved", order_id, request_id, quantity, stock),
+            } => {
+                let moved = StockMoved {
+                    product_id,
+                    order_id: order_id.clone(),
+                    request_id: request_id.to_string(),
+                    name: Some(name.clone()),
+                    unit_price: Some(*unit_price),
+                    quantity: quantity.get().into(),
+                    balance: *stock,
+                };
+                ("product.reserved", moved)
+            }
             Self::Released {
                 order_id,
                 request_id,
                 quantity,
+                name,
+                unit_price,
                 stock,
                 ..
-            } => ("product.released", order_id, request_id, quantity, stock),
+            } => {
+                let moved = StockMoved {
+                    product_id,
+                    order_id: order_id.clone(),
+                    request_id: request_id.to_string(),
+                    name: name.clone(),
+                    unit_price: *unit_price,
+                    quantity: quantity.get().into(),
+                    balance: *stock,
+                };
+                ("product.released", moved)
+            }
             Self::Created { .. }
             | Self::Edited { .. }
             | Self::Adjusted { .. }
             | Self::Tombstoned { .. } => return None,
-        };
-        let moved = StockMoved {
-            product_id: id.as_str().parse().ok()?,
-            order_id: order_id.clone(),
-            request_id: request_id.to_string(),
-            quantity: quantity.get().into(),
-            balance: *stock,
         };
         Some((kind, messages::wire::to_vec(&moved)))
     }

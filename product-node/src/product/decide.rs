@@ -89,6 +89,12 @@ impl Facts {
 
     fn release(&self, release: &Release, context: &Context<'_, Change>) -> Decision {
         let quantity = i64::from(release.quantity.get());
+        let (name, unit_price) = match context.prior.change() {
+            Some(Change::Reserved {
+                name, unit_price, ..
+            }) => (Some(name.clone()), Some(*unit_price)),
+            _ => (None, None),
+        };
         let change = match reservation::release(context.prior, quantity, Change::effect)? {
             reservation::Release::Repeat => return Ok(vec![]),
             reservation::Release::Undo => Change::Released {
@@ -96,6 +102,8 @@ impl Facts {
                 request_id: context.request_id.clone(),
                 quantity: release.quantity,
                 reason: release.reason.clone(),
+                name,
+                unit_price,
                 stock: self.stock.saturating_add(quantity),
             },
             reservation::Release::Bury => Change::Tombstoned {

@@ -230,7 +230,7 @@ fn only_moved_stock_is_told_to_everybody() {
     let moved = |kind, request: &str, balance| {
         let body = serde_json::json!({
             "productId": shop::ID, "orderId": "an order", "requestId": request,
-            "quantity": 3, "balance": balance,
+            "name": "mug", "unitPrice": 7_000, "quantity": 3, "balance": balance,
         });
         (kind, body)
     };

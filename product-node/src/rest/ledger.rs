@@ -182,6 +182,8 @@ mod tests {
             request_id: RequestId::from("INC-web:77"),
             quantity: Quantity::new(3).expect("a quantity"),
             reason: None,
+            name: None,
+            unit_price: None,
             stock: 10,
         };
         vec![

@@ -49,6 +49,7 @@ impl Access {
 
     async fn reach(&self) -> Result<(), StoreFault> {
         tokio::task::yield_now().await;
+        self.disk.lock().count_read();
         reach(&self.cut)
     }
 }

@@ -39,6 +39,7 @@ pub(super) struct State {
     pub(super) tables: Tables,
     judge: Box<dyn FnMut(&Batch) -> Verdict + Send>,
     batches: Vec<Batch>,
+    reads: u64,
     writers: u64,
     members: BTreeSet<u64>,
     locks: BTreeMap<Partition, u64>,
@@ -57,6 +58,7 @@ impl Default for Disk {
             tables: Tables::default(),
             judge: Box::new(|_| Verdict::Write),
             batches: Vec::new(),
+            reads: 0,
             writers: 0,
             members: BTreeSet::new(),
             locks: BTreeMap::new(),
@@ -83,6 +85,11 @@ impl Disk {
     /// Every batch that was written, in order.
     pub fn batches(&self) -> Vec<Batch> {
         self.lock().batches.clone()
+    }
+
+    /// How often anything was read.
+    pub fn reads(&self) -> u64 {
+        self.lock().reads
     }
 
     /// How many writers there ever were: one a life of a host.
@@ -169,6 +176,10 @@ impl Drop for Waiting<'_> {
 }
 
 impl State {
+    pub(super) fn count_read(&mut self) {
+        self.reads += 1;
+    }
+
     /// A new writer's number.
     pub(super) fn enter(&mut self) -> u64 {
         self.writers += 1;

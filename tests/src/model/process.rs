@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ::node::{
     entity::Entity,
     host::{Host, Limits, Service, StartError},
+    outside::Outside,
     seams::{Clock, Ids},
     store::Store,
 };
@@ -38,6 +39,25 @@ impl Stage {
 
     /// Starts a process of a service on its database.
     pub fn start<E: Entity>(&self, disk: &Disk, limits: Limits) -> Process<E> {
+        self.start_with(disk, limits, |service| service)
+    }
+
+    /// Starts a process of a service whose entities owe calls to the outside.
+    pub fn start_calling<E: Entity>(
+        &self,
+        disk: &Disk,
+        limits: Limits,
+        outside: Arc<dyn Outside<E>>,
+    ) -> Process<E> {
+        self.start_with(disk, limits, |service| service.calling(outside))
+    }
+
+    fn start_with<E: Entity>(
+        &self,
+        disk: &Disk,
+        limits: Limits,
+        finish: impl FnOnce(Service<E>) -> Service<E>,
+    ) -> Process<E> {
         let (client, access) = (self.broker.client(), disk.open());
         let host = Host {
             bus: Arc::clone(&client) as Arc<dyn ::node::bus::Bus>,
@@ -49,6 +69,7 @@ impl Stage {
             journals: None,
         };
         let service = Service::on(host, Arc::clone(&access) as Arc<dyn Store>, None);
+        let service = finish(service);
         let (stop, stopping) = watch::channel(false);
         let running = tokio::spawn({
             let service = service.clone();

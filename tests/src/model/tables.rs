@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use ::node::{
     store::{
         Batch, CommitError, Creation, LedgerRow, Mark, Position, RequestKey, Standing, StateRead,
+        StateWrite,
     },
-    table::Row,
+    table::{Line, Row},
 };
 use messages::{EntityId, Partition};
 
@@ -47,7 +48,10 @@ impl Tables {
                 partition: write.partition,
                 version: write.version,
                 owing: write.owing,
-                row: write.row.clone(),
+                row: Row {
+                    values: write.row.values.clone(),
+                    lines: self.lines(write),
+                },
             };
             self.states.insert(write.entity.clone(), kept);
         }
@@ -66,6 +70,17 @@ impl Tables {
                 .insert(place, (write.position.clone(), write.number));
         }
         Ok(())
+    }
+
+    /// An entity's lines after a write, which has those that changed.
+    fn lines(&self, write: &StateWrite) -> Vec<Line> {
+        let kept = self.states.get(&write.entity).into_iter();
+        let before = kept.flat_map(|kept| &kept.row.lines);
+        let lines: BTreeMap<i64, &Line> = before
+            .chain(&write.row.lines)
+            .map(|line| (line.number, line))
+            .collect();
+        lines.into_values().cloned().collect()
     }
 
     fn check(&self, batch: &Batch) -> Result<(), CommitError> {

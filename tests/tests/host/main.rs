@@ -7,8 +7,12 @@
 )]
 
 mod bad_messages;
+mod busy;
+mod calls;
+mod coupons;
 mod creations;
 mod durability;
+mod errand;
 mod events;
 mod goods;
 mod limits;

@@ -63,6 +63,10 @@ impl Shop {
                 product_id: product.as_str().parse().unwrap(),
                 quantity: Quantity::new(1).unwrap(),
             }],
+            points: None,
+            coupon_id: None,
+            payment: None,
+            payment_deadline_ms: 0,
             deadline_ms: 3_600_000,
         });
         self.ask(Target::New { key: None }, place, settle)

@@ -54,9 +54,18 @@ async fn orders_that_make_no_sense_are_refused() {
         with("buyerId", json!("u 1")),
         with("buyerId", json!(7)),
         with("quantitiy", json!(1)),
-        with("points", json!(500)),
-        with("couponId", json!(NOBODY)),
-        with("payment", json!({"method": "card", "token": "t"})),
+        with("points", json!(-1)),
+        with("points", json!("500")),
+        with("points", json!(1e30)),
+        with("couponId", json!("ten off")),
+        with("payment", json!("card")),
+        with("payment", json!({"token": "t"})),
+        with("payment", json!({"method": "cash"})),
+        with("payment", json!({"method": "card"})),
+        with("payment", json!({"method": "card", "token": ""})),
+        with("payment", json!({"method": "card", "token": "two words"})),
+        with("payment", json!({"method": "card", "token": "t", "tip": 1})),
+        with("payment", json!({"method": "external", "token": "t"})),
         json!([]),
         json!(null),
         json!("order"),
@@ -69,6 +78,38 @@ async fn orders_that_make_no_sense_are_refused() {
     unknown.expect_error(404, "PRODUCT_NOT_FOUND");
     still_works(&system, &client).await;
     assert_eq!(shop.stock("mug").await, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn payments_that_make_no_sense_are_refused() {
+    let system = System::embedded().await;
+    let client = system.client();
+    let path = format!("/orders/{NOBODY}/payment");
+    for body in [
+        json!({"impUid": "imp_1"}),
+        json!({"price": 1}),
+        json!({"impUid": "", "price": 1}),
+        json!({"impUid": "two words", "price": 1}),
+        json!({"impUid": "x".repeat(101), "price": 1}),
+        json!({"impUid": 7, "price": 1}),
+        json!({"impUid": "imp_1", "price": -1}),
+        json!({"impUid": "imp_1", "price": 1.5}),
+        json!({"impUid": "imp_1", "price": "1"}),
+        json!({"impUid": "imp_1", "price": 1, "tip": 1}),
+        json!([]),
+        json!(null),
+    ] {
+        let answer = client.post(&path, &body).await;
+        assert_eq!(answer.status, 400, "{body} was answered {}", answer.body);
+        answer.expect_error(400, "VALIDATION_ERROR");
+    }
+    let no_order = client
+        .post(
+            "/orders/mug/payment",
+            &json!({"impUid": "imp_1", "price": 1}),
+        )
+        .await;
+    no_order.expect_error(400, "VALIDATION_ERROR");
 }
 
 #[tokio::test(flavor = "multi_thread")]

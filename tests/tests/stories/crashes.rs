@@ -107,6 +107,58 @@ async fn the_broker_of_onhand_is_killed_and_orders_go_on() {
     check::at_rest(&system, &load, &told).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn onhand_is_killed_under_orders_that_use_everything() {
+    let mut system = System::embedded().await;
+    hurt_under_orders_of_everything(&mut system, async |system| kill(system, "onhand").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_node_is_killed_in_turn_under_orders_that_use_everything() {
+    let mut system = System::separate(Database::Postgres).await;
+    hurt_under_orders_of_everything(&mut system, async |system| {
+        for program in [
+            "point-node",
+            "coupon-node",
+            "payment-node",
+            "order-node",
+            "product-node",
+        ] {
+            kill(system, program).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_broker_loses_its_disk_under_orders_that_use_everything() {
+    let mut system = System::all_in_one(Database::Sqlite).await;
+    hurt_under_orders_of_everything(&mut system, lose_the_disk_of_the_broker).await;
+}
+
+async fn hurt_under_orders_of_everything(system: &mut System, hurt: impl AsyncFn(&mut System)) {
+    let client = system.client();
+    let load = load(&client, 20, 110).await.orders(ORDERS / 2);
+    let load = load.of_everything().await;
+    let running = load.start();
+
+    running.reached(ORDERS / 10).await;
+    hurt(system).await;
+    running.reached(ORDERS / 4).await;
+    hurt(system).await;
+
+    let told = running.finish().await;
+    check::at_rest(system, &load, &told).await;
+    // What failed orders give back may have been under way until now.
+    onhand_tests::eventually("the books to agree", async || {
+        match check::points_off(&client, &told).await {
+            off if off.is_empty() => Ok(()),
+            off => Err(format!("{} wallets: {:?}", off.len(), off.first())),
+        }
+    })
+    .await;
+}
+
 async fn hurt_under_load(mut system: System, hurt: impl AsyncFn(&mut System)) {
     let client = system.client();
     // Fewer pieces than are asked for, so that there are refusals and releases too.

@@ -22,10 +22,12 @@ async fn every_node_serves_its_pages() {
         assert!(get("/metrics").await.contains("onhand_partitions_owned"));
         let openapi: serde_json::Value = serde_json::from_str(&get("/openapi.json").await).unwrap();
         let paths = openapi["paths"].as_object().unwrap();
-        let own = if node.program() == "order-node" {
-            "/orders/{id}/cancel"
-        } else {
-            "/products/{id}/stock"
+        let own = match node.program() {
+            "order-node" => "/orders/{id}/cancel",
+            "product-node" => "/products/{id}/stock",
+            "point-node" => "/users/{userId}/points/charge",
+            "coupon-node" => "/coupons/{id}/issue",
+            other => panic!("{other} has no pages to look for"),
         };
         assert!(paths.contains_key(own), "{:?}", paths.keys());
         let page = get("/docs").await.to_lowercase();

@@ -5,12 +5,22 @@ use std::time::Duration;
 use async_nats::{ConnectOptions, Event};
 use onhand_tests::client::order_of;
 use onhand_tests::hand::Hand;
+use onhand_tests::ranking::Ranking;
 use onhand_tests::{Nats, Node, System, World, check, eventually, place, shop};
 use tokio::sync::mpsc;
 
 use crate::first_order;
 
-const USERS: [&str; 4] = ["product-node", "order-node", "onhand", "operator"];
+const USERS: [&str; 8] = [
+    "product-node",
+    "point-node",
+    "coupon-node",
+    "payment-node",
+    "order-node",
+    "ranking-node",
+    "onhand",
+    "operator",
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_node_does_its_part_as_its_own_user() {
@@ -19,8 +29,13 @@ async fn each_node_does_its_part_as_its_own_user() {
     system.add(as_user(product, "product-node")).await;
     let order = Node::order(&system.world);
     system.add(as_user(order, "order-node")).await;
+    let ranking = Node::ranking(&system.world);
+    system.add(as_user(ranking, "ranking-node")).await;
 
     first_order::story(&mut system).await;
+
+    let ranking = Ranking::in_system(&system);
+    ranking.says(&[("mug", 5)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -97,6 +97,7 @@ async fn two_product_nodes() -> System {
         let node = Node::product(&system.world).data_in(folder);
         system.add(node).await;
     }
+    system.add(Node::point(&system.world)).await;
     system.add(Node::order(&system.world)).await;
     both_work(&system).await;
     system

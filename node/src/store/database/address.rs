@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use messages::Service;
 use sqlx::{
     postgres::PgConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
@@ -89,11 +88,11 @@ pub(in crate::store) fn sqlite_options(path: &Path) -> SqliteConnectOptions {
 /// How PostgreSQL is reached: a peer that is gone is noticed within seconds.
 pub(in crate::store) fn postgres_options(
     url: &str,
-    service: Service,
+    name: &str,
 ) -> Result<PgConnectOptions, StoreFault> {
     let options: PgConnectOptions = url.parse().map_err(fault)?;
     Ok(options
-        .application_name(&format!("{service}-node/{}", std::process::id()))
+        .application_name(&format!("{name}-node/{}", std::process::id()))
         .statement_cache_capacity(STATEMENTS_MAX)
         .options([
             ("tcp_keepalives_idle", "5"),

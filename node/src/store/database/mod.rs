@@ -15,7 +15,7 @@ use super::{
     sql::{self, Dialect},
     writer::SqlWriter,
 };
-use crate::table::{Column, Kind, Reader, Row, RowError, Table, Value};
+use crate::table::{Column, Kind, Line, Reader, Row, RowError, Table, Value};
 
 /// How many connections read side by side.
 const READERS_MAX: u32 = 8;
@@ -26,6 +26,72 @@ pub enum Readers {
     Sqlite(SqlitePool),
     /// PostgreSQL.
     Postgres(PgPool),
+}
+
+impl Readers {
+    /// Names a pool; nothing is opened until it is used.
+    pub(super) fn open(url: &DatabaseUrl, name: &str) -> Result<Self, StoreFault> {
+        Ok(match url {
+            DatabaseUrl::Sqlite(path) => Self::Sqlite(
+                SqlitePoolOptions::new()
+                    .max_connections(READERS_MAX)
+                    .acquire_timeout(CONNECT_WAIT)
+                    .connect_lazy_with(sqlite_options(path).read_only(true)),
+            ),
+            DatabaseUrl::Postgres(url) => Self::Postgres(
+                PgPoolOptions::new()
+                    .max_connections(READERS_MAX)
+                    .acquire_timeout(CONNECT_WAIT)
+                    .connect_lazy_with(postgres_options(url, name)?),
+            ),
+        })
+    }
+
+    /// Reads what a `SELECT` finds. Parameters are `$1`, `$2`…, which both databases understand.
+    pub(super) async fn query(
+        &self,
+        sql: String,
+        parameters: &[Value],
+        wanted: &[Kind],
+    ) -> Result<Vec<Vec<Value>>, StoreFault> {
+        let wanted: Vec<Column> = wanted
+            .iter()
+            .map(|kind| Column {
+                name: "",
+                kind: *kind,
+            })
+            .collect();
+        let sql = sqlx::AssertSqlSafe(sql);
+        let result = match self {
+            Self::Sqlite(pool) => {
+                let query = parameters
+                    .iter()
+                    .fold(sqlx::query(sql), |query, value| match value {
+                        Value::Text(text) => query.bind(text.clone()),
+                        Value::Integer(integer) => query.bind(*integer),
+                        Value::Boolean(truth) => query.bind(*truth),
+                    });
+                let rows = query.fetch_all(pool).await.map_err(fault)?;
+                rows.iter()
+                    .map(|row| connection::values(row, &wanted))
+                    .collect::<Result<Vec<_>, _>>()
+            }
+            Self::Postgres(pool) => {
+                let query = parameters
+                    .iter()
+                    .fold(sqlx::query(sql), |query, value| match value {
+                        Value::Text(text) => query.bind(text.clone()),
+                        Value::Integer(integer) => query.bind(*integer),
+                        Value::Boolean(truth) => query.bind(*truth),
+                    });
+                let rows = query.fetch_all(pool).await.map_err(fault)?;
+                rows.iter()
+                    .map(|row| connection::values(row, &wanted))
+                    .collect::<Result<Vec<_>, _>>()
+            }
+        };
+        result.map_err(fault)
+    }
 }
 
 /// A service's database.
@@ -48,20 +114,7 @@ impl Database {
         migrations: Migrations,
         partitions: u16,
     ) -> Result<Self, StoreFault> {
-        let readers = match &url {
-            DatabaseUrl::Sqlite(path) => Readers::Sqlite(
-                SqlitePoolOptions::new()
-                    .max_connections(READERS_MAX)
-                    .acquire_timeout(CONNECT_WAIT)
-                    .connect_lazy_with(sqlite_options(path).read_only(true)),
-            ),
-            DatabaseUrl::Postgres(url) => Readers::Postgres(
-                PgPoolOptions::new()
-                    .max_connections(READERS_MAX)
-                    .acquire_timeout(CONNECT_WAIT)
-                    .connect_lazy_with(postgres_options(url, service)?),
-            ),
-        };
+        let readers = Readers::open(&url, service.name())?;
         Ok(Self {
             service,
             table,
@@ -84,43 +137,7 @@ impl Database {
         parameters: &[Value],
         wanted: &[Kind],
     ) -> Result<Vec<Vec<Value>>, StoreFault> {
-        let wanted: Vec<Column> = wanted
-            .iter()
-            .map(|kind| Column {
-                name: "",
-                kind: *kind,
-            })
-            .collect();
-        let sql = sqlx::AssertSqlSafe(sql);
-        let result = match &self.readers {
-            Readers::Sqlite(pool) => {
-                let query = parameters
-                    .iter()
-                    .fold(sqlx::query(sql), |query, value| match value {
-                        Value::Text(text) => query.bind(text.clone()),
-                        Value::Integer(integer) => query.bind(*integer),
-                        Value::Boolean(truth) => query.bind(*truth),
-                    });
-                let rows = query.fetch_all(pool).await.map_err(fault)?;
-                rows.iter()
-                    .map(|row| connection::values(row, &wanted))
-                    .collect::<Result<Vec<_>, _>>()
-            }
-            Readers::Postgres(pool) => {
-                let query = parameters
-                    .iter()
-                    .fold(sqlx::query(sql), |query, value| match value {
-                        Value::Text(text) => query.bind(text.clone()),
-                        Value::Integer(integer) => query.bind(*integer),
-                        Value::Boolean(truth) => query.bind(*truth),
-                    });
-                let rows = query.fetch_all(pool).await.map_err(fault)?;
-                rows.iter()
-                    .map(|row| connection::values(row, &wanted))
-                    .collect::<Result<Vec<_>, _>>()
-            }
-        };
-        result.map_err(fault)
+        self.readers.query(sql, parameters, wanted).await
     }
 
     /// Reads the rows of `table` whose `keys` are given.
@@ -193,12 +210,16 @@ impl Database {
             (Value::Text(parent), Value::Integer(line)) => (parent.clone(), *line),
             _ => (None, None),
         });
-        let mut by_parent: std::collections::BTreeMap<String, Vec<Vec<Value>>> =
+        let mut by_parent: std::collections::BTreeMap<String, Vec<Line>> =
             std::collections::BTreeMap::new();
         for mut row in found {
             let values = row.split_off(2);
-            if let Some(Value::Text(Some(parent))) = row.into_iter().next() {
-                by_parent.entry(parent).or_default().push(values);
+            if let [Value::Text(Some(parent)), Value::Integer(Some(number))] = &row[..] {
+                let line = Line {
+                    number: *number,
+                    values,
+                };
+                by_parent.entry(parent.clone()).or_default().push(line);
             }
         }
         for state in &mut states {
@@ -376,6 +397,6 @@ pub(super) fn fault(error: sqlx::Error) -> StoreFault {
     clippy::needless_pass_by_value,
     reason = "it stands where `map_err` hands it over"
 )]
-fn unreadable(error: RowError) -> StoreFault {
+pub(super) fn unreadable(error: RowError) -> StoreFault {
     StoreFault::Unreachable(error.to_string())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use messages::{
     Money, OrderId, Origin, ProductId, Quantity, RequestId,
-    order::{Item, Place, Retry, Status},
+    order::{Item, Pay, PayBy, Place, Retry, Status},
     product::{self, Answer, Released, Reserved},
 };
 use node::entity::Prior;
@@ -13,7 +13,9 @@ use super::super::*;
 
 pub(super) const ORDER: &str = "01890000-0000-7000-8000-0000000000ff";
 pub(super) const DEADLINE_MS: u64 = 5_000;
+pub(super) const PAYMENT_DEADLINE_MS: u64 = 900_000;
 pub(super) const PRICE: i64 = 1_000;
+pub(super) const COUPON: &str = "01890000-0000-7000-8000-0000000000cc";
 
 /// An order, and what its ledger knows.
 pub(super) struct Saga {
@@ -55,17 +57,26 @@ impl Saga {
         saga
     }
 
+    /// An order that was placed with more than its lines.
+    pub(super) fn with(place: Place) -> Self {
+        let mut saga = Self::new();
+        saga.wish("a placement", &Command::Place(place))
+            .expect("a new order");
+        saga
+    }
+
     pub(super) fn place(&mut self, quantities: &[u32]) -> Result<Reply, Refusal> {
-        let items = (1..).zip(quantities).map(|(n, quantity)| Item {
-            product_id: product(n),
-            quantity: pieces(*quantity),
-        });
-        let place = Place {
-            buyer_id: "u-001".parse().expect("a name"),
-            items: items.collect(),
+        self.wish("a placement", &Command::Place(lines(quantities)))
+    }
+
+    /// Names a payment that was made outside.
+    pub(super) fn pay(&mut self, key: &str, imp_uid: &str) -> Result<Reply, Refusal> {
+        let pay = Pay {
+            imp_uid: imp_uid.into(),
+            price: Money::ZERO,
             deadline_ms: DEADLINE_MS,
         };
-        self.wish("a placement", &Command::Place(place))
+        self.wish(key, &Command::Pay(pay))
     }
 
     pub(super) fn cancel(&mut self, key: &str) -> Result<Reply, Refusal> {
@@ -73,8 +84,11 @@ impl Saga {
     }
 
     pub(super) fn retry(&mut self, key: &str) -> Result<Reply, Refusal> {
-        let deadline_ms = DEADLINE_MS;
-        self.wish(key, &Command::Retry(Retry { deadline_ms }))
+        let retry = Retry {
+            deadline_ms: DEADLINE_MS,
+            payment_deadline_ms: PAYMENT_DEADLINE_MS,
+        };
+        self.wish(key, &Command::Retry(retry))
     }
 
     /// What a client asks under a key.
@@ -107,7 +121,11 @@ impl Saga {
     }
 
     pub(super) fn expire(&mut self) {
-        let late = i64::try_from(DEADLINE_MS).expect("short");
+        self.expire_after(DEADLINE_MS);
+    }
+
+    pub(super) fn expire_after(&mut self, millis: u64) {
+        let late = i64::try_from(millis).expect("short");
         self.now = self.now.plus_millis(late);
         self.tell(
             Origin::Saga,
@@ -137,6 +155,9 @@ impl Saga {
             (Some(change), Command::Retry(_)) if matches!(change.what, What::Retried { .. }) => {
                 Prior::Done(change)
             }
+            (Some(change), Command::Pay(_)) if matches!(change.what, What::PaymentNamed { .. }) => {
+                Prior::Done(change)
+            }
             (Some(_), _) => Prior::OtherBody,
         };
         let context = Context {
@@ -149,8 +170,9 @@ impl Saga {
             resent: self.resent,
         };
         for change in self.order.decide(command, &context)? {
+            let before = self.order.to_row();
             self.order.apply(&change, self.now);
-            self.check(&change);
+            self.check(&change, &before);
             let own = Order::record(&change).request_id;
             let id = own.unwrap_or_else(|| request_id.clone());
             let taken = self.ledger.insert((origin, id), change);
@@ -159,8 +181,16 @@ impl Saga {
         Ok(self.order.reply(None))
     }
 
-    /// What was written reads as it was, and a change tells the order as it is after it.
-    fn check(&self, change: &Change) {
+    /// What was written reads as it was, a line that is not written has not changed, and a change
+    /// tells the order as it is after it.
+    fn check(&self, change: &Change, before: &Row) {
+        let mut touched = TouchedLines::default();
+        touched.add(self.order.touches(change));
+        for line in self.order.to_row().lines {
+            let written = touched.holds(line.number);
+            assert!(written || before.lines.contains(&line), "{change:?}");
+        }
+
         let json = serde_json::to_string(change).expect("it is JSON");
         assert_eq!(
             *change,
@@ -222,6 +252,39 @@ impl Saga {
             .collect();
         kinds.sort_unstable();
         kinds
+    }
+}
+
+/// An order of so many pieces of product 1, 2, … and nothing else.
+pub(super) fn lines(quantities: &[u32]) -> Place {
+    let items = (1..).zip(quantities).map(|(n, quantity)| Item {
+        product_id: product(n),
+        quantity: pieces(*quantity),
+    });
+    Place {
+        buyer_id: "u-001".parse().expect("a name"),
+        items: items.collect(),
+        points: None,
+        coupon_id: None,
+        payment: None,
+        deadline_ms: DEADLINE_MS,
+        payment_deadline_ms: PAYMENT_DEADLINE_MS,
+    }
+}
+
+/// An order of two lines that needs every row of the plan.
+pub(super) fn everything(payment: PayBy) -> Place {
+    Place {
+        points: Money::new(500),
+        coupon_id: Some(COUPON.parse().expect("a UUID")),
+        payment: Some(payment),
+        ..lines(&[1, 2])
+    }
+}
+
+pub(super) fn card() -> PayBy {
+    PayBy::Card {
+        token: "approve".parse().expect("a token"),
     }
 }
 

@@ -1,5 +1,6 @@
-//! Whether a product's ledger explains its stock: opening stock and all amounts make it, every
-//! balance is the sum up to it and never negative, and versions count from 1 without gap.
+//! Whether the ledger of what runs out explains what is left of it, of a product's stock as of a
+//! wallet's points: all amounts make it, every balance is the sum up to it and never negative, and
+//! versions count from 1 without gap.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +12,34 @@ use super::progress::Progress;
 use super::report::{Finding, Report};
 use super::snapshot::Snapshot;
 
-/// A row of a product's ledger, and the product's own row beside it where there is one.
+/// What is counted, and how its tables and a person speak of it.
+pub(super) struct Counted {
+    /// What one is called, and its table: `product`.
+    pub(super) owner: &'static str,
+    /// What it has so much of, and that column: `stock`.
+    pub(super) holding: &'static str,
+    /// What its ledger begins with, where it is made before anything happens to it.
+    pub(super) opening: Option<&'static str>,
+}
+
+/// Products and their stock.
+pub(super) const STOCK: &Counted = &Counted {
+    owner: "product",
+    holding: "stock",
+    opening: Some("its opening stock"),
+};
+
+/// Wallets and their points.
+pub(super) const POINTS: &Counted = &Counted {
+    owner: "wallet",
+    holding: "balance",
+    opening: None,
+};
+
+/// A row of an owner's ledger, and the owner's own row beside it where there is one.
 #[derive(Clone, Debug)]
 struct Entry {
-    product: String,
+    owner: String,
     version: i64,
     partition: i64,
     kind: String,
@@ -24,11 +49,11 @@ struct Entry {
     state: Option<State>,
 }
 
-/// A product's row.
+/// An owner's row.
 #[derive(Clone, Copy, Debug)]
 struct State {
     version: i64,
-    stock: i64,
+    holding: i64,
     partition: i64,
 }
 
@@ -45,55 +70,62 @@ const ENTRY: &[Kind] = &[
     Kind::Integer,
 ];
 
-/// Checks every product against its ledger, in one scan of the ledger in the order of its key.
+/// Checks every owner against its ledger, in one scan of the ledger in the order of its key; says
+/// how many there are.
 pub(super) async fn check(
-    products: &mut Snapshot,
+    counted: &'static Counted,
+    database: &mut Snapshot,
     report: &mut Report,
     progress: &Progress,
-) -> Result<()> {
-    progress.part("products and their ledgers:");
-    let sql = "SELECT l.entity, l.version, l.partition, l.kind, l.request_id, l.amount, l.balance, \
-               p.version, p.stock, p.partition \
-               FROM ledger l LEFT JOIN product p ON p.id = l.entity ORDER BY l.entity, l.version";
+) -> Result<u64> {
+    progress.part("what is left, and the ledgers:");
+    let Counted { owner, holding, .. } = counted;
+    let sql = format!(
+        "SELECT l.entity, l.version, l.partition, l.kind, l.request_id, l.amount, l.balance, \
+         o.version, o.{holding}, o.partition \
+         FROM ledger l LEFT JOIN {owner} o ON o.id = l.entity ORDER BY l.entity, l.version"
+    );
+    let mut owners = 0;
     let mut account: Option<Account> = None;
-    let mut rows = products.rows(sql.to_owned(), &[], ENTRY);
+    let mut rows = database.rows(sql, &[], ENTRY);
     while let Some(row) = rows.next().await {
         let entry = entry(row?)?;
         progress.row();
         match &mut account {
-            Some(account) if account.product == entry.product => account.add(&entry),
+            Some(account) if account.owner == entry.owner => account.add(&entry),
             _ => {
-                if let Some(account) = account.replace(Account::open(&entry)) {
-                    account.close(report);
+                if let Some(account) = account.replace(Account::open(counted, &entry)) {
+                    owners += account.close(report);
                 }
             }
         }
     }
     drop(rows);
     if let Some(account) = account {
-        account.close(report);
+        owners += account.close(report);
     }
-    let sql = "SELECT p.id, p.stock FROM product p \
-               WHERE NOT EXISTS (SELECT 1 FROM ledger l WHERE l.entity = p.id)";
-    let mut rows = products.rows(sql.to_owned(), &[], &[Kind::Text, Kind::Integer]);
+    let sql = format!(
+        "SELECT o.id, o.{holding} FROM {owner} o \
+         WHERE NOT EXISTS (SELECT 1 FROM ledger l WHERE l.entity = o.id)"
+    );
+    let mut rows = database.rows(sql, &[], &[Kind::Text, Kind::Integer]);
     while let Some(row) = rows.next().await {
         let mut row = row?;
-        let (product, stock) = (row.text()?, row.integer()?);
-        report.checked.products += 1;
-        let found = format!("none, and a stock of {stock}");
+        let (id, left) = (row.text()?, row.integer()?);
+        owners += 1;
         report.found(Finding::new(
-            whose(&product),
+            format_args!("{owner} {id}"),
             "ledger",
-            "its opening stock",
-            found,
+            counted.opening.unwrap_or("its first change"),
+            format_args!("none, and a {holding} of {left}"),
         ));
     }
-    Ok(())
+    Ok(owners)
 }
 
 fn entry(mut row: Reader) -> Result<Entry, RowError> {
     Ok(Entry {
-        product: row.text()?,
+        owner: row.text()?,
         version: row.integer()?,
         partition: row.integer()?,
         kind: row.text()?,
@@ -105,18 +137,14 @@ fn entry(mut row: Reader) -> Result<Entry, RowError> {
             row.integer_or_null()?,
             row.integer_or_null()?,
         ) {
-            (Some(version), Some(stock), Some(partition)) => Some(State {
+            (Some(version), Some(holding), Some(partition)) => Some(State {
                 version,
-                stock,
+                holding,
                 partition,
             }),
             _ => None,
         },
     })
-}
-
-fn whose(product: &str) -> String {
-    format!("product {product}")
 }
 
 /// What can be wrong with a row.
@@ -128,10 +156,11 @@ enum Wrong {
     Place,
 }
 
-/// One product's books, row after row. Each kind of error is told once, where it first shows: what
+/// One owner's books, row after row. Each kind of error is told once, where it first shows: what
 /// follows from it would only hide it.
 struct Account {
-    product: String,
+    counted: &'static Counted,
+    owner: String,
     state: Option<State>,
     sum: i64,
     version: i64,
@@ -140,21 +169,21 @@ struct Account {
 }
 
 impl Account {
-    fn open(first: &Entry) -> Self {
+    fn open(counted: &'static Counted, first: &Entry) -> Self {
         let mut account = Self {
-            product: first.product.clone(),
+            counted,
+            owner: first.owner.clone(),
             state: first.state,
             sum: 0,
             version: 0,
             told: BTreeSet::new(),
             findings: Vec::new(),
         };
-        if first.kind != "created" {
-            account.find(
-                "first ledger row",
-                "its opening stock (created)",
-                &first.kind,
-            );
+        if let Some(opening) = counted.opening
+            && first.kind != "created"
+        {
+            let expected = format!("{opening} (created)");
+            account.find("first ledger row", expected, &first.kind);
         }
         account.add(first);
         account
@@ -195,17 +224,18 @@ impl Account {
         }
     }
 
-    fn close(mut self, report: &mut Report) {
+    /// Tells what is off, and counts the owner.
+    fn close(mut self, report: &mut Report) -> u64 {
+        let Counted { owner, holding, .. } = self.counted;
         match self.state {
-            None => self.find("product", "one with this ledger", "none"),
+            None => self.find(owner, "one with this ledger", "none"),
             Some(state) => {
-                report.checked.products += 1;
-                if state.stock != self.sum {
-                    let expected = format!("{} by its opening stock and ledger", self.sum);
-                    self.find("stock", expected, state.stock);
+                if state.holding != self.sum {
+                    let expected = format!("{} by its ledger", self.sum);
+                    self.find(holding, expected, state.holding);
                 }
-                if state.stock < 0 {
-                    self.find("stock", "0 or more", state.stock);
+                if state.holding < 0 {
+                    self.find(holding, "0 or more", state.holding);
                 }
                 if state.version != self.version {
                     self.find(
@@ -217,6 +247,7 @@ impl Account {
             }
         }
         report.found_all(self.findings);
+        u64::from(self.state.is_some())
     }
 
     fn find(
@@ -225,7 +256,8 @@ impl Account {
         expected: impl std::fmt::Display,
         found: impl std::fmt::Display,
     ) {
-        let finding = Finding::new(whose(&self.product), what, expected, found);
-        self.findings.push(finding);
+        let whose = format!("{} {}", self.counted.owner, self.owner);
+        self.findings
+            .push(Finding::new(whose, what, expected, found));
     }
 }

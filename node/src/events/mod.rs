@@ -1,0 +1,18 @@
+//! Events, read: a service without entities, which makes something of what others tell.
+//!
+//! [`Follower`] reads the stream in order and survives the broker; [`Seen`] knows which events were
+//! had; [`Reading`] commits what a [`Projection`] makes of them, with their ids and the position
+//! behind them. Invariant: whatever the broker tells twice, or late, every event counts once. The
+//! tables are in `crate::store::events`.
+
+mod follower;
+mod projection;
+mod reading;
+mod seen;
+
+pub use self::{
+    follower::{Follower, Place},
+    projection::Projection,
+    reading::Reading,
+    seen::{EventId, EventIdError, Seen, WINDOW},
+};

@@ -1,0 +1,277 @@
+//! The gateway in the process, for development and tests: what it does is said by the card's token.
+//!
+//! Its books stand in the payments' database, so that they outlive the process and the audit can
+//! compare them with ours; it writes them by a connection of its own, as another party would.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use messages::{Money, Timestamp, payment::Token};
+use node::{
+    seams::{Clock, Ids},
+    store::{Database, DatabaseUrl},
+    table::{Kind, Reader, RowError, Value},
+};
+use sqlx::{
+    AssertSqlSafe, PgPool, SqlitePool,
+    postgres::PgPoolOptions,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{Found, Gateway, Refund, Status, Unknown, Verdict};
+
+/// How long a write of the books waits for the other writer.
+const WRITE_WAIT: Duration = Duration::from_secs(5);
+/// How many connections write: in SQLite there is one writer at a time anyway.
+const WRITERS_MAX: u32 = 4;
+
+const ROW: &str = "SELECT gateway_id, merchant_uid, amount, status FROM sandbox_charge";
+const ROW_KINDS: &[Kind] = &[Kind::Text, Kind::Text, Kind::Integer, Kind::Text];
+
+/// A gateway in the process.
+#[derive(Clone)]
+pub struct Sandbox {
+    database: Database,
+    books: Books,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    late_ms: i64,
+}
+
+/// Where the sandbox writes.
+#[derive(Clone)]
+enum Books {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+/// The sandbox's database cannot be named.
+#[derive(Debug, thiserror::Error)]
+#[error("the sandbox's books cannot be opened: {0}")]
+pub struct SandboxError(String);
+
+impl Sandbox {
+    /// A sandbox with its books in this database. A charge of the token `late` is made `late`
+    /// after it was asked for.
+    ///
+    /// # Errors
+    /// Where the address cannot be used.
+    pub fn new(
+        database: Database,
+        url: &DatabaseUrl,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        late: Duration,
+    ) -> Result<Self, SandboxError> {
+        let books = match url {
+            DatabaseUrl::Sqlite(path) => Books::Sqlite(
+                SqlitePoolOptions::new()
+                    .max_connections(1)
+                    .acquire_timeout(WRITE_WAIT)
+                    .connect_lazy_with(
+                        SqliteConnectOptions::new()
+                            .filename(path)
+                            .journal_mode(SqliteJournalMode::Wal)
+                            .synchronous(SqliteSynchronous::Full)
+                            .busy_timeout(WRITE_WAIT),
+                    ),
+            ),
+            DatabaseUrl::Postgres(url) => Books::Postgres(
+                PgPoolOptions::new()
+                    .max_connections(WRITERS_MAX)
+                    .acquire_timeout(WRITE_WAIT)
+                    .connect_lazy(url)
+                    .map_err(|error| SandboxError(error.to_string()))?,
+            ),
+        };
+        Ok(Self {
+            database,
+            books,
+            clock,
+            ids,
+            late_ms: i64::try_from(late.as_millis()).unwrap_or(i64::MAX),
+        })
+    }
+
+    /// A payment that a customer makes by himself, as in the gateway's own window.
+    pub async fn pay(&self, merchant_uid: &str, amount: Money) -> Result<Found, Unknown> {
+        let gateway_id = format!("sbx_{}", self.ids.uuid(self.clock.now()).simple());
+        self.enter(&gateway_id, merchant_uid, false, amount, "PAID", 0)
+            .await?;
+        self.one("gateway_id = $1", &gateway_id)
+            .await?
+            .ok_or_else(|| Unknown("what was just written is gone".into()))
+    }
+
+    /// Every payment of a merchant uid that the sandbox knows of by now.
+    pub async fn payments(&self, merchant_uid: &str) -> Result<Vec<Found>, Unknown> {
+        self.all("merchant_uid = $1", merchant_uid).await
+    }
+
+    async fn enter(
+        &self,
+        gateway_id: &str,
+        merchant_uid: &str,
+        by_card: bool,
+        amount: Money,
+        status: &str,
+        later_ms: i64,
+    ) -> Result<(), Unknown> {
+        let now = self.clock.now();
+        self.write(
+            "INSERT INTO sandbox_charge \
+             (gateway_id, merchant_uid, by_card, amount, status, due_at, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+            vec![
+                gateway_id.into(),
+                merchant_uid.into(),
+                by_card.into(),
+                amount.get().into(),
+                status.into(),
+                now.plus_millis(later_ms).into(),
+                now.into(),
+            ],
+        )
+        .await
+    }
+
+    async fn one(&self, which: &str, key: &str) -> Result<Option<Found>, Unknown> {
+        Ok(self.all(which, key).await?.pop())
+    }
+
+    /// What is due of the rows that are asked for, those that are paid last.
+    async fn all(&self, which: &str, key: &str) -> Result<Vec<Found>, Unknown> {
+        let now: Timestamp = self.clock.now();
+        let sql = format!(
+            "{ROW} WHERE {which} AND due_at <= $2 \
+             ORDER BY CASE status WHEN 'PAID' THEN 1 ELSE 0 END, created_at"
+        );
+        let rows = self
+            .database
+            .query(sql, &[key.into(), now.into()], ROW_KINDS)
+            .await
+            .map_err(|error| Unknown(error.to_string()))?;
+        rows.into_iter()
+            .map(|row| found(row).map_err(|error| Unknown(error.to_string())))
+            .collect()
+    }
+
+    async fn write(&self, sql: &'static str, values: Vec<Value>) -> Result<(), Unknown> {
+        let sql = AssertSqlSafe(sql);
+        let written = match &self.books {
+            Books::Sqlite(pool) => values
+                .into_iter()
+                .fold(sqlx::query(sql), |query, value| match value {
+                    Value::Text(text) => query.bind(text),
+                    Value::Integer(integer) => query.bind(integer),
+                    Value::Boolean(truth) => query.bind(truth),
+                })
+                .execute(pool)
+                .await
+                .map(drop),
+            Books::Postgres(pool) => values
+                .into_iter()
+                .fold(sqlx::query(sql), |query, value| match value {
+                    Value::Text(text) => query.bind(text),
+                    Value::Integer(integer) => query.bind(integer),
+                    Value::Boolean(truth) => query.bind(truth),
+                })
+                .execute(pool)
+                .await
+                .map(drop),
+        };
+        written.map_err(|error| Unknown(error.to_string()))
+    }
+}
+
+#[async_trait]
+impl Gateway for Sandbox {
+    fn name(&self) -> &'static str {
+        "sandbox"
+    }
+
+    async fn charge(
+        &self,
+        merchant_uid: &str,
+        amount: Money,
+        token: &Token,
+    ) -> Result<Vec<Verdict>, Unknown> {
+        let gateway_id = format!("sbx_{merchant_uid}");
+        let (status, later_ms, answers) = match token.as_str() {
+            "approve" => ("PAID", 0, 1),
+            "twice" => ("PAID", 0, 2),
+            "late" => ("PAID", self.late_ms, 0),
+            "timeout" => return std::future::pending().await,
+            _ => ("DECLINED", 0, 1),
+        };
+        self.enter(&gateway_id, merchant_uid, true, amount, status, later_ms)
+            .await?;
+        if answers == 0 {
+            return std::future::pending().await;
+        }
+        let verdict = match self.one("gateway_id = $1", &gateway_id).await? {
+            Some(Found {
+                status: Status::Paid,
+                gateway_id,
+                amount,
+                ..
+            }) => Verdict::Paid { gateway_id, amount },
+            Some(Found {
+                status: Status::Failed { reason },
+                ..
+            }) => Verdict::Declined { reason },
+            _ => Verdict::Declined {
+                reason: "this merchant uid was used before".to_owned(),
+            },
+        };
+        Ok(vec![verdict; answers])
+    }
+
+    async fn find(&self, merchant_uid: &str) -> Result<Option<Found>, Unknown> {
+        self.one("merchant_uid = $1", merchant_uid).await
+    }
+
+    async fn look_up(&self, gateway_id: &str) -> Result<Option<Found>, Unknown> {
+        self.one("gateway_id = $1", gateway_id).await
+    }
+
+    async fn refund(&self, gateway_id: &str, amount: Option<Money>) -> Result<Refund, Unknown> {
+        let found = self.look_up(gateway_id).await?;
+        let refused = |reason: &str| {
+            Ok(Refund::Refused {
+                reason: reason.to_owned(),
+            })
+        };
+        match found {
+            Some(found) if found.status == Status::Cancelled => Ok(Refund::Done),
+            Some(found) if found.status == Status::Paid => {
+                if amount.is_some_and(|amount| amount != found.amount) {
+                    return refused("another amount was paid");
+                }
+                self.write(
+                    "UPDATE sandbox_charge SET status = 'CANCELLED' WHERE gateway_id = $1",
+                    vec![gateway_id.into()],
+                )
+                .await?;
+                Ok(Refund::Done)
+            }
+            _ => refused("there is no such payment"),
+        }
+    }
+}
+
+fn found(row: Vec<Value>) -> Result<Found, RowError> {
+    let mut row = Reader::new(row);
+    Ok(Found {
+        gateway_id: row.text()?,
+        merchant_uid: row.text()?,
+        amount: Money::new(row.integer()?).ok_or_else(|| RowError("amount".into()))?,
+        status: match row.text()?.as_str() {
+            "PAID" => Status::Paid,
+            "CANCELLED" => Status::Cancelled,
+            _ => Status::Failed {
+                reason: "the card was declined".to_owned(),
+            },
+        },
+    })
+}
