@@ -1,7 +1,7 @@
 //! `onhand events`: what the services tell, as JSON, one event a line.
 //!
 //! Changes nothing at the broker. Invariant: an event is shown, or written, once, however often the
-//! broker has it. Read next: [`line`] for what a line says, [`files`] for how files are kept.
+//! broker has it. Read next: [`mod@line`] for what a line says, [`files`] for how files are kept.
 
 mod export;
 mod files;

@@ -171,8 +171,7 @@ async fn rush(mut system: System) {
             let taken = issued.entry(campaign).or_default().insert(number, user);
             assert_eq!(taken, None, "number {number} was issued twice");
         } else {
-            let had = happy.contains(&(campaign, user));
-            let why = if had {
+            let why = if happy.contains(&(campaign, user)) {
                 "COUPON_ALREADY_ISSUED"
             } else {
                 "COUPON_EXHAUSTED"
@@ -225,10 +224,10 @@ async fn keys(mut system: System) {
     body["discount"] = json!({"kind": "PERCENT", "value": 10, "maximum": 5_000});
     body["minimumAmount"] = json!(10_000);
     body["validFrom"] = json!("2026-01-01T09:00:00+09:00");
-    let made = make("spring", &body).await.expect(201);
+    let spring = make("spring", &body).await.expect(201);
     Sale::open(&client, 1).await;
-    let sale = Sale::known(&client, made.text("id"));
-    let location = made.headers["location"].to_str().unwrap();
+    let sale = Sale::known(&client, spring.text("id"));
+    let location = spring.headers["location"].to_str().unwrap();
     assert_eq!(location, format!("/coupons/{}", sale.id));
 
     let at_once = join_all((0..5).map(|_| sale.wish_keyed("wish-1", "u-001"))).await;
@@ -249,12 +248,12 @@ async fn keys(mut system: System) {
     }
     let other = sale.wish_keyed("wish-1", "u-004").await;
     other.expect_error(422, "REQUEST_MISMATCH");
-    assert_eq!(make("spring", &body).await.expect(201).body, made.body);
+    assert_eq!(make("spring", &body).await.expect(201).body, spring.body);
     let other = make("spring", &campaign(3)).await;
     other.expect_error(422, "REQUEST_MISMATCH");
 
     let now = sale.now().await;
-    let mut expected = made.body.clone();
+    let mut expected = spring.body.clone();
     expected["issued"] = json!(2);
     expected["remaining"] = json!(0);
     assert_eq!(now, expected);

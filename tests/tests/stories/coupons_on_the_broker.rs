@@ -143,6 +143,11 @@ async fn commands(database: Database) {
     assert_eq!(refusal(&heard("coupon.refused").await), "ALREADY_RELEASED");
     assert_eq!(sale.coupon("u-002").await["status"], "ISSUED");
 
+    all_of_it_is_told(&sale, &mut events).await;
+}
+
+/// What `commands` did, as events tell it.
+async fn all_of_it_is_told(sale: &Sale, events: &mut Ear) {
     // One that is told again has the id that it had.
     let (mut told, mut ids) = (Vec::new(), BTreeSet::new());
     while told.len() < 5 {

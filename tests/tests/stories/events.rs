@@ -75,11 +75,11 @@ async fn whoever_follows_sees_what_is_told_later_too() {
             move || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
         (next(), next)
     });
-    let (one, mut next) = lines.await.unwrap();
+    let (one, next) = lines.await.unwrap();
     assert_eq!(one["entity"], first.as_str());
 
     let second = shop.confirmed("mug", 1).await;
-    let two = tokio::task::spawn_blocking(move || next()).await.unwrap();
+    let two = tokio::task::spawn_blocking(next).await.unwrap();
     assert_eq!(two["entity"], second.as_str());
 }
 

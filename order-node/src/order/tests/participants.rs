@@ -84,6 +84,10 @@ impl Saga {
     }
 
     /// Every participant takes what it is asked for, to the end.
+    #[expect(
+        clippy::wrong_self_convention,
+        reason = "where it goes to, not what it turns into"
+    )]
     pub(super) fn to_the_end(&mut self) {
         while let Some(owed) = self.owed_now(true).first() {
             self.answer(&owed.clone(), Word::Yes);
