@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use super::report::Report;
 use super::{DatabaseUrl, Databases, Progress, audit};
 
-const HOST_TABLES: &str = include_str!("../../../migrations/host/sqlite/0001_host.sql");
+/// What the host keeps in the database of every service.
+pub(super) const HOST_TABLES: &str = include_str!("../../../migrations/host/sqlite/0001_host.sql");
 const PRODUCT_TABLES: &str = include_str!("../../../migrations/product/sqlite/0001_product.sql");
 const ORDER_TABLES: &str = include_str!("../../../migrations/order/sqlite/0001_order.sql");
 

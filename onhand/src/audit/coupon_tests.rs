@@ -1,6 +1,6 @@
 //! Campaigns in agreement with their orders, and one thing wrong with them.
 
-use super::books::{Books, order};
+use super::books::{Books, HOST_TABLES, order};
 
 const SALE: &str = "0190a1b2-c3d4-7e5f-8a9b-0000000000cc";
 
@@ -8,6 +8,7 @@ const SALE: &str = "0190a1b2-c3d4-7e5f-8a9b-0000000000cc";
 /// second was used by one that is cancelled, the third is in the hands of one that is pending.
 async fn books() -> Books {
     let books = Books::keep().await;
+    books.coupon(HOST_TABLES).await;
     books
         .coupon(include_str!(
             "../../../migrations/coupon/sqlite/0001_coupon.sql"

@@ -1,11 +1,12 @@
 //! Payments in agreement with their orders and with the sandbox, and one thing wrong with them.
 
-use super::books::{Books, order};
+use super::books::{Books, HOST_TABLES, order};
 
 /// A confirmed order that was paid 500, a cancelled one that was paid 700 and has it back, and a
 /// failed one whose payment was closed before the card was charged.
 async fn books() -> Books {
     let books = Books::keep().await;
+    books.payment(HOST_TABLES).await;
     books
         .payment(include_str!(
             "../../../migrations/payment/sqlite/0001_payment.sql"

@@ -1,6 +1,6 @@
 //! Wallets in agreement with their orders, and one thing wrong with them.
 
-use super::books::{Books, order};
+use super::books::{Books, HOST_TABLES, order};
 
 const USER: &str = "u-001";
 
@@ -8,6 +8,7 @@ const USER: &str = "u-001";
 /// gave them back, the refund of a failed one came before its use, and a pending one has used 100.
 async fn books() -> Books {
     let books = Books::keep().await;
+    books.point(HOST_TABLES).await;
     books
         .point(include_str!(
             "../../../migrations/point/sqlite/0001_point.sql"
