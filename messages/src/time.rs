@@ -14,9 +14,9 @@ pub struct Timestamp(i64);
 pub struct TimestampError;
 
 impl Timestamp {
-    /// Takes milliseconds since 1970, kept within 1970 and the end of 9999, as far as jiff goes.
+    /// Takes milliseconds since 1970, kept between 1970 and the last days of 9999, where jiff ends.
     pub fn from_millis(millis: i64) -> Self {
-        Self(millis.clamp(0, 253_402_207_200_999))
+        Self(millis.clamp(0, 253_402_207_200_000))
     }
 
     /// Milliseconds since 1970.
@@ -114,6 +114,6 @@ mod tests {
         let written = |millis| Timestamp::from_millis(millis).to_string();
         assert_eq!(written(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(written(1_709_210_096_789), "2024-02-29T12:34:56.789Z");
-        assert_eq!(written(i64::MAX), "9999-12-30T22:00:00.999Z");
+        assert_eq!(written(i64::MAX), "9999-12-30T22:00:00.000Z");
     }
 }

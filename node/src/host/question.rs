@@ -154,13 +154,14 @@ impl<E: Entity> Service<E> {
                 answer
             }
             _ if self.is_closed() => Err(Try::Final("stopping".into())),
-            _ => asking::ask::<E>(
+            // In a box of its own, so that asking here does not carry the room for it.
+            _ => Box::pin(asking::ask::<E>(
                 &*host.bus,
                 partition,
                 question,
                 settle_until,
                 host.clock.now(),
-            )
+            ))
             .await
             .map_err(Try::Again),
         }

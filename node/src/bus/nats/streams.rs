@@ -41,12 +41,17 @@ pub(super) fn configs(settings: &Settings) -> Vec<Config> {
             stream(service.inbox(), all, DAY, 1024 * MIB)
         })
         .collect();
-    configs.push(stream(
-        subject::EVENTS.0,
-        subject::EVENTS.1.to_owned(),
-        7 * DAY,
-        2048 * MIB,
-    ));
+    configs.push(Config {
+        // Readers know by an event's id what they have had: what the broker remembers of the ids,
+        // three an order, need only last over a publish that is tried again.
+        duplicate_window: Duration::from_secs(20),
+        ..stream(
+            subject::EVENTS.0,
+            subject::EVENTS.1.to_owned(),
+            7 * DAY,
+            2048 * MIB,
+        )
+    });
     configs.push(stream(
         subject::DEAD.0,
         subject::DEAD.1.to_owned(),
