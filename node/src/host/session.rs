@@ -201,10 +201,7 @@ impl<E: Entity> Session<E> {
         let journal = Journal {
             writer,
             decisions,
-            numbers: standings
-                .iter()
-                .map(|(partition, standing)| (*partition, standing.number))
-                .collect(),
+            numbers: numbers(&standings),
             progress: Arc::clone(&progress),
             aside: service.aside(),
             telling: Arc::clone(&telling),
@@ -358,6 +355,14 @@ impl<E: Entity> Session<E> {
         self.watchers.clear();
         self.supervisor.stop(None);
     }
+}
+
+/// The last ledger numbers of the partitions.
+fn numbers(standings: &BTreeMap<Partition, Standing>) -> BTreeMap<Partition, i64> {
+    standings
+        .iter()
+        .map(|(partition, standing)| (*partition, standing.number))
+        .collect()
 }
 
 /// The answers of a session that begins where the last one ended.
