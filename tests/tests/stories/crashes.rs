@@ -81,9 +81,10 @@ async fn postgres_is_killed() {
 async fn everything_is_killed_at_once() {
     let system = System::separate(Database::Sqlite).await;
     hurt_under_load(system, async |system| {
-        system.node("order-node").kill9();
         system.nats().kill9();
-        system.node("product-node").kill9();
+        for node in &mut system.nodes {
+            node.kill9();
+        }
         system.nats().start_again().await;
         system.start_again().await;
     })

@@ -27,6 +27,7 @@ async fn every_node_serves_its_pages() {
             "product-node" => "/products/{id}/stock",
             "point-node" => "/users/{userId}/points/charge",
             "coupon-node" => "/coupons/{id}/issue",
+            "payment-node" => "/payments/{orderId}",
             other => panic!("{other} has no pages to look for"),
         };
         assert!(paths.contains_key(own), "{:?}", paths.keys());

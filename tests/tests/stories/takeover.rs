@@ -98,6 +98,8 @@ async fn two_product_nodes() -> System {
         system.add(node).await;
     }
     system.add(Node::point(&system.world)).await;
+    system.add(Node::coupon(&system.world)).await;
+    system.add(Node::payment(&system.world)).await;
     system.add(Node::order(&system.world)).await;
     both_work(&system).await;
     system
