@@ -38,7 +38,7 @@ pub(super) fn configs(settings: &Settings) -> Vec<Config> {
         .map(|service| {
             let subject = service.inbox_subject(messages::Partition(0)).to_string();
             let all = subject.trim_end_matches('0').to_owned() + "*";
-            stream(service.inbox(), all, DAY, 1024 * MIB)
+            stream(service.inbox(), all, DAY, 512 * MIB)
         })
         .collect();
     configs.push(Config {
