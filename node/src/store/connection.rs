@@ -9,7 +9,11 @@ use sqlx::{
     SqlSafeStr, SqliteConnection, Type,
 };
 
-use super::sql::{self, Dialect};
+use super::{
+    StoreFault,
+    database::fault,
+    sql::{self, Dialect},
+};
 use crate::table::{Column, Kind, Value};
 
 /// A statement on rows.
@@ -118,6 +122,19 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Reads what a statement without parameters finds.
+    pub(super) async fn read(
+        &mut self,
+        sql: &str,
+        wanted: &[Column],
+    ) -> Result<Vec<Vec<Value>>, StoreFault> {
+        match self {
+            Self::Sqlite(c) => read_sqlite(c, sql.to_owned(), &[], &[], wanted).await,
+            Self::Postgres(c) => read_postgres(c, sql.to_owned(), &[], &[], wanted).await,
+        }
+        .map_err(fault)
     }
 
     pub(super) async fn close(self) {

@@ -5,15 +5,16 @@
 //! them, whole or not at all.
 
 use messages::digest::fnv1a;
-use sqlx::{ConnectOptions as _, Row as _};
+use sqlx::Row as _;
 
 use super::{
     CommitError, DatabaseUrl, Migrations, Position, Readers, StoreFault,
-    connection::{self, Connection, Statement},
-    database::{self, fault, unreadable},
-    lock::{self, FileLock},
+    batch::add,
+    connection::{Connection, Statement},
+    database::{fault, unreadable},
+    lock::FileLock,
+    opening,
     sql::{self, Dialect},
-    writer::{add, commit_error, io_fault, lease, migration, unknown, write_error},
 };
 use crate::table::{Column, Kind, Reader, RowError, Value};
 
@@ -102,27 +103,14 @@ impl EventDatabase {
     pub async fn writer(&self) -> Result<Option<EventWriter>, StoreFault> {
         match &self.url {
             DatabaseUrl::Sqlite(path) => {
-                if let Some(folder) = path.parent() {
-                    std::fs::create_dir_all(folder).map_err(|e| io_fault(folder, &e))?;
-                }
-                let Some(lock) = lock::take(path).map_err(|e| io_fault(path, &e))? else {
-                    return Ok(None);
-                };
-                let options = database::sqlite_options(path).create_if_missing(true);
-                let mut connection = options.connect().await.map_err(fault)?;
-                self.migrations
-                    .sqlite
-                    .run_direct(None, &mut connection, false)
-                    .await
-                    .map_err(migration)?;
-                Ok(Some(EventWriter {
+                let opened = opening::sqlite(path, self.migrations.sqlite).await?;
+                Ok(opened.map(|(connection, lock)| EventWriter {
                     connection: Connection::Sqlite(connection),
                     _lock: Some(lock),
                 }))
             }
             DatabaseUrl::Postgres(url) => {
-                let options = database::postgres_options(url, self.name)?.options(lease());
-                let mut connection = options.connect().await.map_err(fault)?;
+                let mut connection = opening::postgres(url, self.name).await?;
                 let taken = sqlx::query("SELECT pg_try_advisory_lock($1)")
                     .bind(lock_key(self.name))
                     .fetch_one(&mut connection)
@@ -132,11 +120,7 @@ impl EventDatabase {
                 if !taken {
                     return Ok(None);
                 }
-                self.migrations
-                    .postgres
-                    .run_direct(None, &mut connection, false)
-                    .await
-                    .map_err(migration)?;
+                opening::migrate(&mut connection, self.migrations.postgres).await?;
                 Ok(Some(EventWriter {
                     connection: Connection::Postgres(connection),
                     _lock: None,
@@ -176,40 +160,18 @@ impl EventWriter {
 
     /// Writes a batch, whole or not at all.
     pub async fn commit(&mut self, batch: EventBatch) -> Result<(), CommitError> {
-        let begin = match self.connection.dialect() {
-            Dialect::Sqlite => "BEGIN IMMEDIATE",
-            Dialect::Postgres => "BEGIN",
-        };
-        self.connection.run(begin).await.map_err(unknown)?;
-        match self.write(batch).await {
-            Ok(()) => self.connection.run("COMMIT").await.map_err(commit_error),
-            Err(error) => {
-                let undone = self.connection.run("ROLLBACK").await;
-                // SQLite has done it already where it refused a row.
-                if self.connection.dialect() == Dialect::Postgres {
-                    undone.map_err(unknown)?;
-                }
-                Err(error)
-            }
-        }
+        let statements = statements(self.connection.dialect(), batch);
+        self.connection.commit(statements).await
     }
 
     /// Makes sure that this is still the one that writes, where that can be lost unnoticed.
     pub async fn confirm(&mut self) -> Result<(), StoreFault> {
-        match self.connection.dialect() {
-            Dialect::Sqlite => Ok(()),
-            Dialect::Postgres => self.connection.run("SELECT 1").await.map_err(fault),
-        }
+        self.connection.confirm().await
     }
 
     /// Gives the lock back.
     pub async fn close(self) {
         self.connection.close().await;
-    }
-
-    async fn write(&mut self, batch: EventBatch) -> Result<(), CommitError> {
-        let statements = statements(self.connection.dialect(), batch);
-        self.connection.write(statements).await.map_err(write_error)
     }
 
     async fn read(
@@ -218,13 +180,7 @@ impl EventWriter {
         columns: &[Column],
     ) -> Result<Vec<Vec<Value>>, StoreFault> {
         let statement = format!("SELECT {} FROM {table}", sql::names(columns));
-        match &mut self.connection {
-            Connection::Sqlite(c) => connection::read_sqlite(c, statement, &[], &[], columns).await,
-            Connection::Postgres(c) => {
-                connection::read_postgres(c, statement, &[], &[], columns).await
-            }
-        }
-        .map_err(fault)
+        self.connection.read(&statement, columns).await
     }
 }
 
@@ -232,13 +188,10 @@ impl EventWriter {
 fn statements(dialect: Dialect, batch: EventBatch) -> Vec<Statement> {
     let mut statements = Vec::new();
     let mut insert = |table: &str, columns: &[Column], conflict: &str, rows| {
-        add(
-            &mut statements,
-            dialect,
-            columns,
-            rows,
-            |columns, places| dialect.insert(table, columns, places, conflict),
-        );
+        // What is known already is left as it is.
+        let every = false;
+        let sql = |columns: &[Column], places| dialect.insert(table, columns, places, conflict);
+        add(&mut statements, dialect, every, columns, rows, sql);
     };
     for write in batch.writes {
         insert(write.table, write.columns, write.conflict, write.rows);
@@ -257,12 +210,9 @@ fn statements(dialect: Dialect, batch: EventBatch) -> Vec<Statement> {
         columns: SEEN.to_vec(),
         rows: vec![seen_values(source)],
         values: SEEN.len(),
+        // What is forgotten was as many as it was.
         every: false,
     }));
-    // What is known already is left as it is, and what is forgotten was as many as it was.
-    for statement in &mut statements {
-        statement.every = false;
-    }
     statements
 }
 

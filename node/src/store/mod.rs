@@ -3,12 +3,15 @@
 //! The seam between the journal and a database. Invariants: a [`Writer`] holds the lock on its
 //! partitions and never reconnects; a [`Batch`] is committed whole or not at all.
 
+mod batch;
 mod connection;
 mod database;
 mod events;
 mod lock;
 mod migrations;
+mod opening;
 mod sql;
+mod transaction;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
