@@ -4,24 +4,26 @@
 //! incarnation: it is put away only when nothing of it is between here and the end of its commit.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
 
-use messages::{Body as _, Digest, EntityId, Partition, RequestId, Timestamp, envelope::Written};
+use messages::{Body as _, Digest, EntityId, Timestamp, envelope::Written};
 use ractor::{ActorCell, ActorRef};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
-    CreationKey, Limits,
+    Limits,
     actor::{EntityActor, Start},
+    creations::Creations,
     job::{Decision, Job, Known, Slot, Work},
+    ledger::{self, Ledger},
 };
 use crate::{
     entity::Entity,
-    seams::{Clock, Ids},
-    store::{Creation, LedgerRow, RequestKey, Store, StoreFault},
+    seams::Clock,
+    store::{Store, StoreFault},
     telemetry::names,
 };
 
@@ -46,24 +48,15 @@ struct Resident<E: Entity> {
     used: Instant,
 }
 
-/// A creation whose commit is not yet seen.
-struct InFlight {
-    entity: EntityId,
-    digest: Digest,
-    slot: Arc<Slot>,
-}
-
 /// What the intake works with.
 pub(super) struct Intake<E: Entity> {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    ids: Arc<dyn Ids>,
     limits: Limits,
-    partitions: u16,
     decisions: mpsc::UnboundedSender<Decision<E>>,
     supervisor: ActorCell,
     residents: HashMap<EntityId, Resident<E>>,
-    creating: BTreeMap<(String, String), InFlight>,
+    creations: Creations,
 }
 
 impl<E: Entity> Intake<E> {
@@ -76,13 +69,11 @@ impl<E: Entity> Intake<E> {
         Self {
             store,
             clock: Arc::clone(&host.clock),
-            ids: Arc::clone(&host.ids),
             limits: host.limits.clone(),
-            partitions: host.partitions,
             decisions,
             supervisor,
             residents: HashMap::new(),
-            creating: BTreeMap::new(),
+            creations: Creations::new(host),
         }
     }
 
@@ -109,7 +100,7 @@ impl<E: Entity> Intake<E> {
     async fn dispatch(&mut self, jobs: &mut Vec<Job<E>>) -> Result<(), IntakeFault> {
         let begun = Instant::now();
         let now = self.clock.now();
-        let mismatches = self.find_creations(jobs).await?;
+        let mismatches = self.creations.find(&*self.store, jobs).await?;
         // What was committed before the ledger is asked will be found there; an actor need not
         // remember it any longer.
         let durable: Vec<i64> = jobs
@@ -151,7 +142,7 @@ impl<E: Entity> Intake<E> {
             .map(|job| job.entity.clone())
             .collect();
         let unknown: Vec<EntityId> = unknown.into_iter().collect();
-        let requests = requests(jobs);
+        let requests = ledger::requests(jobs);
         let store = &self.store;
         let (states, rows) = tokio::try_join!(
             async {
@@ -179,19 +170,7 @@ impl<E: Entity> Intake<E> {
                 self.spawn(&job.entity, E::new(&job.entity), 0)?;
             }
         }
-        let rows = rows
-            .into_iter()
-            .map(|row| {
-                (
-                    (row.entity.clone(), row.origin, row.request_id.clone()),
-                    row,
-                )
-            })
-            .collect();
-        Ok(Ledger {
-            rows,
-            entity: std::marker::PhantomData,
-        })
+        Ok(Ledger::of(rows))
     }
 
     fn work(
@@ -206,26 +185,9 @@ impl<E: Entity> Intake<E> {
             .residents
             .get(&job.entity)
             .ok_or_else(|| IntakeFault::Actor(job.entity.to_string()))?;
-        let creation = job
-            .creation
-            .as_ref()
-            .map(|CreationKey { call, key, digest }| {
-                let in_flight = InFlight {
-                    entity: job.entity.clone(),
-                    digest: *digest,
-                    slot: Arc::clone(&resident.slot),
-                };
-                self.creating
-                    .entry((call.clone(), key.clone()))
-                    .or_insert(in_flight);
-                Creation {
-                    call: call.clone(),
-                    key: key.clone(),
-                    digest: *digest,
-                    entity: job.entity.clone(),
-                    at: now,
-                }
-            });
+        let creation = job.creation.as_ref();
+        let creation =
+            creation.map(|key| self.creations.begin(key, &job.entity, &resident.slot, now));
         Ok(Work {
             slot: Arc::clone(&resident.slot),
             known,
@@ -237,61 +199,6 @@ impl<E: Entity> Intake<E> {
             now,
             job,
         })
-    }
-
-    /// Gives every creation under a key its entity: the one it made before, or a fresh id in the
-    /// key's partition. Answers which keys were used with another body.
-    async fn find_creations(&mut self, jobs: &mut [Job<E>]) -> Result<Vec<bool>, IntakeFault> {
-        let mut mismatches = vec![false; jobs.len()];
-        if jobs.iter().all(|job| job.creation.is_none()) {
-            return Ok(mismatches);
-        }
-        self.creating
-            .retain(|_, in_flight| in_flight.slot.durable() == 0 && in_flight.slot.pending() > 0);
-        let keys: Vec<(String, String)> = jobs
-            .iter()
-            .filter_map(|job| job.creation.as_ref())
-            .map(|key| (key.call.clone(), key.key.clone()))
-            .filter(|key| !self.creating.contains_key(key))
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
-        let made = if keys.is_empty() {
-            Vec::new()
-        } else {
-            self.store.creations(&keys).await?
-        };
-        let mut made: BTreeMap<(String, String), (EntityId, Digest)> = made
-            .into_iter()
-            .map(|c| ((c.call, c.key), (c.entity, c.digest)))
-            .collect();
-        for (job, mismatch) in jobs.iter_mut().zip(&mut mismatches) {
-            let Some(creation) = &job.creation else {
-                continue;
-            };
-            let key = (creation.call.clone(), creation.key.clone());
-            let known = self
-                .creating
-                .get(&key)
-                .map(|in_flight| (in_flight.entity.clone(), in_flight.digest))
-                .or_else(|| made.get(&key).cloned());
-            if let Some((entity, digest)) = known {
-                *mismatch = digest != creation.digest;
-                job.entity = entity;
-                job.creation = None;
-                job.fresh = false;
-            } else {
-                let partition = creation.partition(self.partitions);
-                job.entity = draw(&*self.ids, &*self.clock, self.partitions, |p| {
-                    p == partition
-                });
-                job.partition = partition;
-                job.fresh = true;
-                // A second one with the same key in this batch finds the first.
-                made.insert(key, (job.entity.clone(), creation.digest));
-            }
-        }
-        Ok(mismatches)
     }
 
     fn spawn(&mut self, id: &EntityId, state: E, version: i64) -> Result<(), IntakeFault> {
@@ -353,78 +260,4 @@ impl<E: Entity> Drop for Intake<E> {
             resident.actor.stop(None);
         }
     }
-}
-
-/// A change that the ledger has, and the digest of the command that led to it.
-type Found<E> = (<E as Entity>::Change, Option<Digest>);
-
-/// What the ledger knew of a batch's requests.
-struct Ledger<E: Entity> {
-    rows: HashMap<RequestKey, LedgerRow>,
-    entity: std::marker::PhantomData<E>,
-}
-
-impl<E: Entity> Ledger<E> {
-    fn known(&self, job: &Job<E>) -> Result<Known<E::Change>, IntakeFault> {
-        if !E::remembers(&job.command) {
-            return Ok(Known {
-                own: None,
-                counterpart: None,
-            });
-        }
-        let counterpart = job
-            .request_id
-            .counterpart()
-            .map(|id| self.find(job, &id))
-            .transpose()?
-            .flatten();
-        Ok(Known {
-            own: self.find(job, &job.request_id)?,
-            counterpart: counterpart.map(|(change, _)| change),
-        })
-    }
-
-    fn find(&self, job: &Job<E>, id: &RequestId) -> Result<Option<Found<E>>, IntakeFault> {
-        let Some(row) = self.rows.get(&(job.entity.clone(), job.origin, id.clone())) else {
-            return Ok(None);
-        };
-        serde_json::from_str(&row.body)
-            .map(|change| Some((change, row.digest)))
-            .map_err(|error| {
-                IntakeFault::Unreadable(format!(
-                    "ledger of {} version {}: {error}",
-                    row.entity, row.version
-                ))
-            })
-    }
-}
-
-/// Draws an id whose partition is wanted.
-pub(super) fn draw(
-    ids: &dyn Ids,
-    clock: &dyn Clock,
-    partitions: u16,
-    wanted: impl Fn(Partition) -> bool,
-) -> EntityId {
-    loop {
-        let id = EntityId::from(ids.uuid(clock.now()));
-        if wanted(id.partition(partitions)) {
-            return id;
-        }
-    }
-}
-
-/// What the ledger is asked for: each request that is remembered, and its counterpart.
-fn requests<E: Entity>(jobs: &[Job<E>]) -> Vec<RequestKey> {
-    let mut requests = BTreeSet::new();
-    for job in jobs
-        .iter()
-        .filter(|job| !job.fresh && E::remembers(&job.command))
-    {
-        requests.insert((job.entity.clone(), job.origin, job.request_id.clone()));
-        if let Some(counterpart) = job.request_id.counterpart() {
-            requests.insert((job.entity.clone(), job.origin, counterpart));
-        }
-    }
-    requests.into_iter().collect()
 }

@@ -8,19 +8,24 @@
 //! recovery.
 
 mod actor;
+mod alarms;
 mod answers;
 mod asking;
 mod calls;
+mod creations;
 mod dead;
+mod debts;
 mod intake;
 mod job;
 mod journal;
 mod lane;
+mod ledger;
 mod limits;
 mod progress;
 mod publisher;
 mod question;
 mod reader;
+mod recovery;
 mod schedule;
 mod service;
 mod session;

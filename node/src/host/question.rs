@@ -10,7 +10,7 @@ use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     Service, asking,
-    intake::draw,
+    creations::draw,
     job::{Answer, Job, Route},
     session::Live,
 };

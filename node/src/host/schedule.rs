@@ -7,18 +7,17 @@ use std::{
     time::Duration,
 };
 
-use messages::{
-    Body as _, EntityId, Envelope, Origin, Partition, RequestId, Subject, Timestamp, wire,
-};
+use messages::{EntityId, RequestId, Timestamp};
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
     Limits,
     calls::{Calls, Owing},
-    lane::{Lanes, Letter, Sent},
+    debts::{Debts, Item, Owed, Pending},
+    lane::Lanes,
 };
 use crate::{
-    entity::{Entity, Outgoing},
+    entity::Entity,
     outside::Call,
     seams::{Clock, Ids},
 };
@@ -43,62 +42,6 @@ struct State<E: Entity> {
     owed: BTreeMap<EntityId, Owed<E>>,
     timers: BTreeMap<(Instant, u64), Timer>,
     timers_made: u64,
-}
-
-/// All that a state owes.
-pub(super) struct Debts<E: Entity> {
-    owes: Vec<Outgoing>,
-    calls: Vec<Call>,
-    alarm: Option<(Timestamp, E::Command)>,
-}
-
-impl<E: Entity> Debts<E> {
-    pub(super) fn of(state: &E) -> Self {
-        Self {
-            owes: state.owes(),
-            calls: state.calls(),
-            alarm: state.alarm(),
-        }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.owes.is_empty() && self.calls.is_empty() && self.alarm.is_none()
-    }
-}
-
-// By hand, since the derived one would ask the same of `E`.
-impl<E: Entity> Default for Debts<E> {
-    fn default() -> Self {
-        Self {
-            owes: Vec::new(),
-            calls: Vec::new(),
-            alarm: None,
-        }
-    }
-}
-
-struct Owed<E: Entity> {
-    items: Vec<Item>,
-    calls: Vec<Pending<E>>,
-    alarm: Option<(Timestamp, E::Command)>,
-}
-
-struct Item {
-    request_id: RequestId,
-    target: EntityId,
-    kind: &'static str,
-    again: u32,
-    subject: Subject,
-    id: String,
-    envelope: Arc<[u8]>,
-    sent: Arc<Sent>,
-    pause: Duration,
-}
-
-/// A call that is owed, and the pause until it is made again.
-struct Pending<E: Entity> {
-    owing: Owing<E>,
-    pause: Duration,
 }
 
 enum Timer {
@@ -171,17 +114,18 @@ impl<E: Entity> Schedule<E> {
         let now = Instant::now();
         let mut items = Vec::with_capacity(owes.len());
         for outgoing in owes {
-            let same = |item: &Item| {
-                item.request_id == outgoing.request_id
-                    && item.target == outgoing.entity
-                    && item.kind == outgoing.body.kind()
-                    && item.again == outgoing.again
-            };
-            if let Some(n) = known.iter().position(same) {
+            if let Some(n) = known.iter().position(|item| item.is(&outgoing)) {
                 items.push(known.swap_remove(n));
                 continue;
             }
-            let item = self.item(entity, outgoing, recovered);
+            let item = Item::new::<E>(
+                entity,
+                outgoing,
+                recovered,
+                self.partitions,
+                self.clock.now(),
+                self.resend,
+            );
             self.lanes.put(item.subject, item.letter());
             state.arm(
                 now + self.jittered(item.pause),
@@ -374,42 +318,6 @@ impl<E: Entity> Schedule<E> {
         alarms
     }
 
-    fn item(&self, entity: &EntityId, outgoing: Outgoing, recovered: bool) -> Item {
-        let partition: Partition = outgoing.entity.partition(self.partitions);
-        let envelope = Envelope {
-            request_id: outgoing.request_id.clone(),
-            entity: outgoing.entity.clone(),
-            source: Some(entity.clone()),
-            origin: Origin::Saga,
-            reply_to: Some(Subject::Reply(
-                E::SERVICE,
-                entity.partition(self.partitions),
-            )),
-            causation: Some(format!("{}/{entity}", E::SERVICE)),
-            traceparent: outgoing.traceparent,
-            at: self.clock.now(),
-            body: outgoing.body,
-        };
-        Item {
-            id: match outgoing.again {
-                0 => format!("{}/{}", outgoing.request_id, outgoing.entity),
-                n => format!("{}/{}+{n}", outgoing.request_id, outgoing.entity),
-            },
-            again: outgoing.again,
-            kind: envelope.body.kind(),
-            request_id: outgoing.request_id,
-            target: outgoing.entity,
-            subject: outgoing.service.inbox_subject(partition),
-            envelope: wire::encode(&envelope).into(),
-            sent: Arc::new(if recovered {
-                Sent::before()
-            } else {
-                Sent::default()
-            }),
-            pause: self.resend,
-        }
-    }
-
     /// A pause and up to a quarter more, so that what failed together does not come again together.
     fn jittered(&self, pause: Duration) -> Duration {
         let quarter = u64::try_from(pause.as_millis() / 4)
@@ -419,30 +327,9 @@ impl<E: Entity> Schedule<E> {
     }
 }
 
-// By hand, since the derived one would ask the same of `E`.
-impl<E: Entity> Default for Owed<E> {
-    fn default() -> Self {
-        Self {
-            items: Vec::new(),
-            calls: Vec::new(),
-            alarm: None,
-        }
-    }
-}
-
 impl<E: Entity> State<E> {
     fn arm(&mut self, at: Instant, timer: Timer) {
         self.timers_made += 1;
         self.timers.insert((at, self.timers_made), timer);
-    }
-}
-
-impl Item {
-    fn letter(&self) -> Letter {
-        Letter {
-            id: self.id.clone(),
-            envelope: Arc::clone(&self.envelope),
-            sent: Some(Arc::clone(&self.sent)),
-        }
     }
 }

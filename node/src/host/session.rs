@@ -22,17 +22,19 @@ use tokio::{
 use super::{
     Host,
     actor::Supervisor,
+    alarms,
     answers::Answers,
     asking,
     calls::{Caller, Calls, Owing},
     intake::Intake,
-    job::{Job, Route},
+    job::Job,
     journal::{End, Journal},
     lane::Lanes,
     progress::Progress,
     publisher::Publisher,
     reader::{Stopped, StreamReader},
-    schedule::{Debts, Schedule},
+    recovery,
+    schedule::Schedule,
     service::Service,
     telling,
     watchers::Watchers,
@@ -43,8 +45,6 @@ use crate::{
     telemetry::names,
 };
 
-/// How many states that owe something are loaded at once.
-const RECOVER_ROWS: u32 = 500;
 /// How often a stop looks whether all is done.
 const STOP_LOOK: Duration = Duration::from_millis(5);
 
@@ -85,7 +85,7 @@ pub(super) async fn run<E: Entity>(
         host.partitions,
         &host.limits,
     );
-    let recovered = recover::<E>(&*store, &schedule, &owned).await?;
+    let recovered = recovery::recover::<E>(&*store, &schedule, &owned).await?;
     tracing::info!(
         service = %E::SERVICE,
         partitions = owned.len(),
@@ -108,32 +108,6 @@ pub(super) async fn run<E: Entity>(
     let ended = session.run(service, owned, &mut stop).await;
     service.set_live(None);
     Ok(ended)
-}
-
-/// Takes over what the states of these partitions owe.
-async fn recover<E: Entity>(
-    store: &dyn Store,
-    schedule: &Schedule<E>,
-    owned: &BTreeSet<Partition>,
-) -> Result<usize, StoreFault> {
-    let mut recovered = 0;
-    for partition in owned {
-        let mut after = String::new();
-        loop {
-            let states = store.owing(*partition, &after, RECOVER_ROWS).await?;
-            let Some(last) = states.last() else { break };
-            last.entity.as_str().clone_into(&mut after);
-            recovered += states.len();
-            for read in states {
-                let state = E::from_row(&read.entity, read.row).map_err(|error| {
-                    StoreFault::Unreachable(format!("{}: {error}", read.entity))
-                })?;
-                let debts = Debts::of(&state);
-                schedule.update(&read.entity, &Arc::new(state), debts, true);
-            }
-        }
-    }
-    Ok(recovered)
 }
 
 struct Session<E: Entity> {
@@ -257,7 +231,7 @@ impl<E: Entity> Session<E> {
             Arc::clone(&host.bus),
             owners,
         ));
-        tasks.spawn(raise_alarms(schedule, jobs.clone(), host.partitions));
+        tasks.spawn(alarms::raise(schedule, jobs.clone(), host.partitions));
         Self {
             host: host.clone(),
             lanes,
@@ -381,33 +355,4 @@ fn answers<E: Entity>(
         host.limits.busy_max,
         committed.collect(),
     )
-}
-
-/// Wakes entities whose time has come.
-async fn raise_alarms<E: Entity>(
-    schedule: Arc<Schedule<E>>,
-    jobs: mpsc::Sender<Job<E>>,
-    partitions: u16,
-) {
-    loop {
-        for due in schedule.due().await {
-            let job = Job {
-                partition: due.entity.partition(partitions),
-                entity: due.entity,
-                request_id: messages::RequestId::from("ALARM"),
-                origin: messages::Origin::Saga,
-                command: due.command,
-                source: None,
-                traceparent: None,
-                creation: None,
-                fresh: false,
-                resent: false,
-                route: Route::Own,
-                permit: None,
-            };
-            if jobs.send(job).await.is_err() {
-                return;
-            }
-        }
-    }
 }

@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use messages::{EntityId, Partition, Timestamp};
 
 use super::{
+    debts::Debts,
     job::{Decision, Slot},
-    schedule::Debts,
 };
 use crate::{
     entity::Entity,

@@ -1,14 +1,18 @@
 //! A service's database, and what the host reads from it.
 
 mod address;
+mod readers;
+mod rows;
 
 use async_trait::async_trait;
-use messages::{EntityId, Origin, Partition, RequestId, Service, Timestamp};
-use sqlx::{PgPool, SqlitePool, postgres::PgPoolOptions, sqlite::SqlitePoolOptions};
+use messages::{EntityId, Partition, Service, Timestamp};
 
-use self::address::CONNECT_WAIT;
-pub use self::address::{DatabaseUrl, DatabaseUrlError};
 pub(super) use self::address::{postgres_options, sqlite_options};
+use self::rows::{creation, ledger_row};
+pub use self::{
+    address::{DatabaseUrl, DatabaseUrlError},
+    readers::Readers,
+};
 use super::{
     Creation, LedgerRow, RequestKey, StateRead, Store, StoreFault, Writer, connection,
     migrations::{Complete, Migrations},
@@ -16,83 +20,6 @@ use super::{
     writer::SqlWriter,
 };
 use crate::table::{Column, Kind, Line, Reader, Row, RowError, Table, Value};
-
-/// How many connections read side by side.
-const READERS_MAX: u32 = 8;
-/// A pool of connections that read.
-#[derive(Clone, Debug)]
-pub enum Readers {
-    /// SQLite.
-    Sqlite(SqlitePool),
-    /// PostgreSQL.
-    Postgres(PgPool),
-}
-
-impl Readers {
-    /// Names a pool; nothing is opened until it is used.
-    pub(super) fn open(url: &DatabaseUrl, name: &str) -> Result<Self, StoreFault> {
-        Ok(match url {
-            DatabaseUrl::Sqlite(path) => Self::Sqlite(
-                SqlitePoolOptions::new()
-                    .max_connections(READERS_MAX)
-                    .acquire_timeout(CONNECT_WAIT)
-                    .connect_lazy_with(sqlite_options(path).read_only(true)),
-            ),
-            DatabaseUrl::Postgres(url) => Self::Postgres(
-                PgPoolOptions::new()
-                    .max_connections(READERS_MAX)
-                    .acquire_timeout(CONNECT_WAIT)
-                    .connect_lazy_with(postgres_options(url, name)?),
-            ),
-        })
-    }
-
-    /// Reads what a `SELECT` finds. Parameters are `$1`, `$2`…, which both databases understand.
-    pub(super) async fn query(
-        &self,
-        sql: String,
-        parameters: &[Value],
-        wanted: &[Kind],
-    ) -> Result<Vec<Vec<Value>>, StoreFault> {
-        let wanted: Vec<Column> = wanted
-            .iter()
-            .map(|kind| Column {
-                name: "",
-                kind: *kind,
-            })
-            .collect();
-        let sql = sqlx::AssertSqlSafe(sql);
-        let result = match self {
-            Self::Sqlite(pool) => {
-                let query = parameters
-                    .iter()
-                    .fold(sqlx::query(sql), |query, value| match value {
-                        Value::Text(text) => query.bind(text.clone()),
-                        Value::Integer(integer) => query.bind(*integer),
-                        Value::Boolean(truth) => query.bind(*truth),
-                    });
-                let rows = query.fetch_all(pool).await.map_err(fault)?;
-                rows.iter()
-                    .map(|row| connection::values(row, &wanted))
-                    .collect::<Result<Vec<_>, _>>()
-            }
-            Self::Postgres(pool) => {
-                let query = parameters
-                    .iter()
-                    .fold(sqlx::query(sql), |query, value| match value {
-                        Value::Text(text) => query.bind(text.clone()),
-                        Value::Integer(integer) => query.bind(*integer),
-                        Value::Boolean(truth) => query.bind(*truth),
-                    });
-                let rows = query.fetch_all(pool).await.map_err(fault)?;
-                rows.iter()
-                    .map(|row| connection::values(row, &wanted))
-                    .collect::<Result<Vec<_>, _>>()
-            }
-        };
-        result.map_err(fault)
-    }
-}
 
 /// A service's database.
 #[derive(Clone, Debug)]
@@ -353,36 +280,6 @@ impl Store for Database {
             _ => Ok(0),
         }
     }
-}
-
-fn ledger_row(row: Vec<Value>) -> Result<LedgerRow, RowError> {
-    let mut row = Reader::new(row);
-    Ok(LedgerRow {
-        partition: Partition(u16::try_from(row.integer()?).map_err(|e| RowError(e.to_string()))?),
-        number: row.integer()?,
-        entity: EntityId::from(row.text()?.as_str()),
-        version: row.integer()?,
-        origin: Origin::from_name(&row.text()?).ok_or_else(|| RowError("unknown origin".into()))?,
-        request_id: RequestId::from(row.text()?),
-        digest: row.integer_or_null()?.map(messages::Digest::from_stored),
-        kind: row.text()?,
-        order_id: row.text_or_null()?,
-        amount: row.integer_or_null()?,
-        balance: row.integer_or_null()?,
-        body: row.text()?,
-        at: row.parsed()?,
-    })
-}
-
-fn creation(row: Vec<Value>) -> Result<Creation, RowError> {
-    let mut row = Reader::new(row);
-    Ok(Creation {
-        call: row.text()?,
-        key: row.text()?,
-        digest: messages::Digest::from_stored(row.integer()?),
-        entity: EntityId::from(row.text()?.as_str()),
-        at: row.parsed()?,
-    })
 }
 
 #[expect(
