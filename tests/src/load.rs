@@ -1,7 +1,8 @@
 //! Many clients that order at the same time and do not give up until they are told.
 
+use std::future::ready;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
@@ -59,6 +60,7 @@ pub enum Outcome {
 /// A load on its way.
 pub struct Running {
     answered: Arc<AtomicUsize>,
+    enough: Arc<AtomicBool>,
     told: JoinHandle<Vec<Told>>,
 }
 
@@ -148,10 +150,13 @@ impl Load {
     /// Lets the clients begin.
     pub fn start(&self) -> Running {
         let answered = Arc::new(AtomicUsize::new(0));
+        let enough = Arc::new(AtomicBool::new(false));
         let (load, count) = (self.clone(), Arc::clone(&answered));
+        let stopped = Arc::clone(&enough);
         let told = tokio::spawn(async move {
             let load = &load;
             stream::iter(0..load.orders)
+                .take_while(|_| ready(!stopped.load(Ordering::Relaxed)))
                 .map(async |number| {
                     let told = load.ask_until_told(number).await;
                     count.fetch_add(1, Ordering::Relaxed);
@@ -161,7 +166,11 @@ impl Load {
                 .collect()
                 .await
         });
-        Running { answered, told }
+        Running {
+            answered,
+            enough,
+            told,
+        }
     }
 
     /// Every third order has two lines, and asks for what is not the same each time.
@@ -215,6 +224,22 @@ impl Running {
             }
         })
         .await;
+    }
+
+    /// How many clients were answered so far.
+    pub fn answered(&self) -> usize {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Waits until so many more clients were answered.
+    pub async fn reached_more(&self, orders: usize) {
+        self.reached(self.answered() + orders).await;
+    }
+
+    /// Lets nobody order any more, and waits until every client was answered.
+    pub async fn enough(self) -> Vec<Told> {
+        self.enough.store(true, Ordering::Relaxed);
+        self.finish().await
     }
 
     /// Waits until every client was answered.

@@ -78,6 +78,11 @@ impl Node {
         self
     }
 
+    /// Takes a variable out of its environment, which counts from its next start on.
+    pub fn unset(&mut self, name: &str) {
+        self.environment.remove(name);
+    }
+
     /// Sets a variable of its environment, which counts from its next start on.
     pub fn set(&mut self, name: &str, value: &str) {
         self.environment.insert(name.to_owned(), value.to_owned());
@@ -105,6 +110,12 @@ impl Node {
 
     /// Starts it without waiting for it.
     pub fn launch(&mut self) {
+        let folder = self.data.clone();
+        self.launch_in(&folder);
+    }
+
+    /// The same, with another working folder than that of its data.
+    pub fn launch_in(&mut self, folder: &Path) {
         assert!(self.process.is_none(), "{} runs already", self.program);
         let mut command = Command::new(place::program(self.program));
         command
@@ -115,7 +126,7 @@ impl Node {
             .env("ONHAND_LISTEN", format!("127.0.0.1:{}", self.port))
             .env("ONHAND_LOG_FORMAT", "json")
             .envs(&self.environment)
-            .current_dir(&self.data);
+            .current_dir(folder);
         self.process = Some(Process::start(&self.world, self.program, &mut command));
     }
 
@@ -198,6 +209,11 @@ impl Node {
         self.process
             .as_mut()
             .is_some_and(|process| process.outcome().is_none())
+    }
+
+    /// All that it wrote since it was started.
+    pub fn log(&mut self) -> String {
+        self.running().log()
     }
 
     /// Waits until it has ended by itself, with whatever code, and says what it wrote.

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     bus::Bus,
     entity::Entity,
+    failpoint::{self, Point},
     store::{CommitError, PositionWrite, Writer},
     telemetry::names,
 };
@@ -132,8 +133,9 @@ impl<E: Entity> Journal<E> {
         let positions = self.lock_progress().moved();
         turn.batch.positions.clone_from(&positions);
         turn.batch.positions.extend(self.telling.marks());
+        failpoint::reach(E::SERVICE.name(), Point::Committing);
         match self.commit(&turn).await {
-            Ok(()) => {}
+            Ok(()) => failpoint::reach(E::SERVICE.name(), Point::Committed),
             Err(CommitError::Refused(reason)) => {
                 return Err(self.refused(decisions, positions, reason).await);
             }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     bus::{Bus, Outbound, publish},
+    failpoint::{self, Point},
     telemetry::names,
 };
 
@@ -200,8 +201,10 @@ async fn deliver(
     let begun = tokio::time::Instant::now();
     let mut pause = Duration::from_millis(50);
     loop {
+        failpoint::reach(failpoint::PROCESS, Point::Sending);
         match publish(bus, message.clone()).await {
             Ok(_) => {
+                failpoint::reach(failpoint::PROCESS, Point::Sent);
                 metrics::histogram!(names::STAGE, "stage" => "publish", "service" => subject.service().name())
                     .record(begun.elapsed());
                 return true;

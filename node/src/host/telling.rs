@@ -19,6 +19,7 @@ use super::{Limits, turn::Told};
 use crate::{
     bus::{Bus, BusFault, Outbound},
     entity::Entity,
+    failpoint::{self, Point},
     seams::Clock,
     store::{LedgerRow, Mark, Position, PositionWrite, Standing, Store, StoreFault},
 };
@@ -328,6 +329,7 @@ impl<E: Entity> Teller<E> {
                             headers: Vec::new(),
                             payload: payload.into(),
                         };
+                        failpoint::reach(E::SERVICE.name(), Point::Telling);
                         Some(self.bus.send(message).await.map_err(Pause::Broker)?)
                     }
                     None => None,
@@ -339,6 +341,7 @@ impl<E: Entity> Teller<E> {
                     Some(ack) => Some(ack.await.map_err(Pause::Broker)?),
                     None => None,
                 };
+                failpoint::reach(E::SERVICE.name(), Point::Told);
                 self.told(partition, number, sequence);
             }
         }

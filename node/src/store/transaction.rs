@@ -6,6 +6,7 @@ use super::{
     database::fault,
     sql::Dialect,
 };
+use crate::failpoint::{self, Point};
 
 impl Connection {
     /// Writes statements in one transaction.
@@ -16,7 +17,10 @@ impl Connection {
         };
         self.run(begin).await.map_err(unknown)?;
         match self.write(statements).await {
-            Ok(()) => self.run("COMMIT").await.map_err(commit_error),
+            Ok(()) => {
+                failpoint::reach(failpoint::PROCESS, Point::Written);
+                self.run("COMMIT").await.map_err(commit_error)
+            }
             Err(error) => {
                 let undone = self.run("ROLLBACK").await;
                 // SQLite has done it already where it refused a row. In PostgreSQL the connection
