@@ -7,6 +7,7 @@
 
 pub mod check;
 pub mod client;
+pub mod disk;
 pub mod files;
 pub mod gateway;
 pub mod hand;

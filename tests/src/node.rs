@@ -110,12 +110,6 @@ impl Node {
 
     /// Starts it without waiting for it.
     pub fn launch(&mut self) {
-        let folder = self.data.clone();
-        self.launch_in(&folder);
-    }
-
-    /// The same, with another working folder than that of its data.
-    pub fn launch_in(&mut self, folder: &Path) {
         assert!(self.process.is_none(), "{} runs already", self.program);
         let mut command = Command::new(place::program(self.program));
         command
@@ -126,7 +120,7 @@ impl Node {
             .env("ONHAND_LISTEN", format!("127.0.0.1:{}", self.port))
             .env("ONHAND_LOG_FORMAT", "json")
             .envs(&self.environment)
-            .current_dir(folder);
+            .current_dir(&self.data);
         self.process = Some(Process::start(&self.world, self.program, &mut command));
     }
 

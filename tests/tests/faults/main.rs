@@ -9,4 +9,8 @@
     reason = "a test that is wrong about its own ground fails where it stands"
 )]
 
+mod disk;
 mod failpoints;
+mod gateway;
+mod ground;
+mod servers;
