@@ -200,6 +200,7 @@ async fn deliver(
     };
     let begun = tokio::time::Instant::now();
     let mut pause = Duration::from_millis(50);
+    let mut told = false;
     loop {
         failpoint::reach(failpoint::PROCESS, Point::Sending);
         match publish(bus, message.clone()).await {
@@ -209,11 +210,13 @@ async fn deliver(
                     .record(begun.elapsed());
                 return true;
             }
-            Err(error) if pause < PAUSE_MAX => {
-                tracing::debug!(%subject, %error, "not acknowledged, publishing again");
+            // Once a lane and outage, however long it lasts.
+            Err(error) if pause >= PAUSE_MAX && !told => {
+                told = true;
+                tracing::warn!(%subject, %error, "still not acknowledged, publishing again");
             }
             Err(error) => {
-                tracing::warn!(%subject, %error, "still not acknowledged, publishing again");
+                tracing::debug!(%subject, %error, "not acknowledged, publishing again");
             }
         }
         if lane.is_closed() {

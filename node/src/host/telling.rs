@@ -138,6 +138,7 @@ impl<E: Entity> Teller<E> {
     pub(super) async fn run(mut self) {
         let mut link = self.bus.link();
         let mut checked = None;
+        let mut said = String::new();
         let mut pending: Vec<Told> = Vec::new();
         loop {
             let connection = link.borrow_and_update().connections;
@@ -145,7 +146,13 @@ impl<E: Entity> Teller<E> {
             if let Err(pause) = result {
                 match pause {
                     Pause::Broker(error) => tracing::debug!(%error, "events wait for the broker"),
-                    Pause::Store(error) => tracing::warn!(%error, "events wait for the database"),
+                    Pause::Store(error) => {
+                        let error = error.to_string();
+                        if said != error {
+                            tracing::warn!(error, "events wait for the database");
+                            said = error;
+                        }
+                    }
                 }
                 checked = None;
                 if self.told.is_closed() {
@@ -154,6 +161,7 @@ impl<E: Entity> Teller<E> {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
+            said.clear();
             let mut batches = Vec::new();
             tokio::select! {
                 n = self.told.recv_many(&mut batches, 64) => {
