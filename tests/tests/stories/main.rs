@@ -15,6 +15,7 @@ mod coupons_on_the_broker;
 mod crashes;
 mod events;
 mod first_order;
+mod fuzz;
 mod harness;
 mod idempotency;
 mod on_the_broker;
