@@ -8,6 +8,7 @@
 pub mod check;
 pub mod client;
 pub mod disk;
+pub mod dump;
 pub mod files;
 pub mod gateway;
 pub mod hand;

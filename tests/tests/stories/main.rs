@@ -28,5 +28,6 @@ mod points_on_the_broker;
 mod ranking;
 mod selling_out;
 mod takeover;
+mod upgrades;
 mod whole_by_hand;
 mod whole_order;
