@@ -27,6 +27,8 @@ pub struct Load {
     clients: usize,
     /// The products that are ordered, in turn.
     pub products: Vec<String>,
+    /// How often a client was told to come later, or that something is broken.
+    refused: Arc<AtomicUsize>,
     /// How many pieces of each there were at first.
     pub stock: i64,
     /// The campaign of the coupons, where orders use points, coupons and cards too.
@@ -61,6 +63,7 @@ pub enum Outcome {
 pub struct Running {
     answered: Arc<AtomicUsize>,
     enough: Arc<AtomicBool>,
+    refused: Arc<AtomicUsize>,
     told: JoinHandle<Vec<Told>>,
 }
 
@@ -81,6 +84,7 @@ pub async fn load(client: &Client, products: usize, stock: i64) -> Load {
         clients: 32,
         products,
         stock,
+        refused: Arc::default(),
         coupon: None,
     }
 }
@@ -169,6 +173,7 @@ impl Load {
         Running {
             answered,
             enough,
+            refused: Arc::clone(&self.refused),
             told,
         }
     }
@@ -191,8 +196,9 @@ impl Load {
         let key = format!("load-{number}");
         let start = Instant::now();
         let mut last = String::new();
+        let mut client = self.client.clone();
         while start.elapsed() < PATIENCE {
-            let request = self.client.request(&Method::POST, "/orders");
+            let request = client.request(&Method::POST, "/orders");
             match request.key(&key).json(&body).try_answer().await {
                 Ok(answer) => match outcome(&answer) {
                     Some((order, outcome)) => {
@@ -203,9 +209,16 @@ impl Load {
                             outcome,
                         };
                     }
-                    None => last = format!("{} {}", answer.status, answer.body),
+                    None => {
+                        self.refused.fetch_add(1, Ordering::Relaxed);
+                        last = format!("{} {}", answer.status, answer.body);
+                    }
                 },
-                Err(why) => last = format!("{why:?}"),
+                Err(why) => {
+                    last = format!("{why:?}");
+                    // Whoever does not answer may be gone: another is asked, under the same key.
+                    client = client.turned();
+                }
             }
             tokio::time::sleep(BEFORE_ASKING_AGAIN).await;
         }
@@ -224,6 +237,11 @@ impl Running {
             }
         })
         .await;
+    }
+
+    /// How often clients were told to come later, or that something is broken.
+    pub fn refused(&self) -> usize {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// How many clients were answered so far.

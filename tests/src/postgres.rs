@@ -15,7 +15,7 @@ use crate::process::Process;
 use crate::{World, eventually, place};
 
 const USER: &str = "onhand";
-const CONNECTIONS_MAX: u32 = 100;
+const CONNECTIONS_MAX: u32 = 200;
 
 /// A cluster on a port that stays the same over restarts.
 pub struct Postgres {

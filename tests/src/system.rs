@@ -130,10 +130,11 @@ impl System {
         self.postgres.as_mut().expect("this system has a cluster")
     }
 
-    /// A client of the first node of each program; the very first serves what has no other.
+    /// A client of the first node of each program, which can turn to the next; the very first serves
+    /// what has no other.
     pub fn client(&self) -> Client {
         let first = self.nodes.first().expect("a client needs a node").url();
-        let nodes = self.nodes.iter().rev();
+        let nodes = self.nodes.iter();
         Client::new(first, nodes.map(|node| (node.program(), node.url())))
     }
 

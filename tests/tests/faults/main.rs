@@ -13,4 +13,5 @@ mod disk;
 mod failpoints;
 mod gateway;
 mod ground;
+mod rolling;
 mod servers;
