@@ -10,6 +10,7 @@ import uuid
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -17,10 +18,13 @@ from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.specs.openapi import checks
 
 from onhand import Onhand, call, order_of, product_with
-from processes import Processes
+from processes import ROOT, Processes
+
+# What it keeps for itself goes where our tools are.
+set_hypothesis_home_dir(ROOT / ".tools" / "hypothesis")
 
 # Of each call, and as many in a broken form.
-EXAMPLES = int(os.environ.get("ONHAND_TEST_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("ONHAND_TEST_EXAMPLES", "50"))
 ALL_CHECKS = [
     not_a_server_error,
     checks.status_code_conformance,
@@ -73,6 +77,8 @@ class Api:
         if number % 3 == 0:
             return
         known = self.ids.get("/" + case.operation.path.split("/")[1], [])
+        if case.operation.path.endswith("/events"):
+            known = known[:1]  # The other order waits to be paid, and its events with it.
         for name in case.path_parameters or {}:
             if known:
                 case.path_parameters[name] = known[number % len(known)]

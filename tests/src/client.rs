@@ -172,22 +172,6 @@ impl Client {
         }
     }
 
-    /// What the payments of all confirmed orders come to.
-    pub async fn due(&self) -> i64 {
-        let mut due = 0;
-        for page in 0.. {
-            let path = format!("/orders?size=200&status=CONFIRMED&page={page}");
-            let orders = self.get(&path).await.expect(200).body;
-            let orders = orders["items"].as_array().expect("a list").clone();
-            if orders.is_empty() {
-                break;
-            }
-            let of = |order: &Value| order["amountDue"].as_i64();
-            due += orders.iter().filter_map(of).sum::<i64>();
-        }
-        due
-    }
-
     /// How many orders are in a status, or at all.
     pub async fn orders_in(&self, status: &str) -> u64 {
         let path = format!("/orders?size=1&status={status}");

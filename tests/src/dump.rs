@@ -31,7 +31,7 @@ pub async fn of_sqlite(file: &Path) -> String {
         .close()
         .await
         .expect("a database that was read closes");
-    lines.iter().map(|line| format!("{line};\n")).collect()
+    lines.join(";\n") + ";\n"
 }
 
 /// Makes an SQLite file of such statements.
@@ -59,7 +59,7 @@ pub fn of_postgres(url: &str) -> String {
         let other = ["\\", "SET ", "SELECT pg_catalog.set_config", "--"];
         !line.is_empty() && !other.iter().any(|start| line.starts_with(start))
     });
-    kept.map(|line| format!("{line}\n")).collect()
+    kept.collect::<Vec<_>>().join("\n") + "\n"
 }
 
 /// Fills an empty database of Postgres with such statements.

@@ -200,8 +200,8 @@ impl Load {
         while start.elapsed() < PATIENCE {
             let request = client.request(&Method::POST, "/orders");
             match request.key(&key).json(&body).try_answer().await {
-                Ok(answer) => match outcome(&answer) {
-                    Some((order, outcome)) => {
+                Ok(answer) => {
+                    if let Some((order, outcome)) = outcome(&answer) {
                         return Told {
                             number,
                             order,
@@ -209,11 +209,9 @@ impl Load {
                             outcome,
                         };
                     }
-                    None => {
-                        self.refused.fetch_add(1, Ordering::Relaxed);
-                        last = format!("{} {}", answer.status, answer.body);
-                    }
-                },
+                    self.refused.fetch_add(1, Ordering::Relaxed);
+                    last = format!("{} {}", answer.status, answer.body);
+                }
                 Err(why) => {
                     last = format!("{why:?}");
                     // Whoever does not answer may be gone: another is asked, under the same key.

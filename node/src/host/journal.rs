@@ -133,14 +133,14 @@ impl<E: Entity> Journal<E> {
         let positions = self.lock_progress().moved();
         turn.batch.positions.clone_from(&positions);
         turn.batch.positions.extend(self.telling.marks());
-        failpoint::reach(E::SERVICE.name(), Point::Committing);
         match self.commit(&turn).await {
-            Ok(()) => failpoint::reach(E::SERVICE.name(), Point::Committed),
+            Ok(()) => {}
             Err(CommitError::Refused(reason)) => {
                 return Err(self.refused(decisions, positions, reason).await);
             }
             Err(error) => return Err(End::Fault(error.to_string())),
         }
+        failpoint::reach(E::SERVICE.name(), Point::Committed);
         self.numbers = numbers;
         metrics::histogram!(names::STAGE, "stage" => "commit", "service" => E::SERVICE.name())
             .record(begun.elapsed());
@@ -158,6 +158,7 @@ impl<E: Entity> Journal<E> {
     }
 
     async fn commit(&mut self, turn: &Turn<E>) -> Result<(), CommitError> {
+        failpoint::reach(E::SERVICE.name(), Point::Committing);
         let wait = self.limits.commit_wait();
         let outcome = if turn.batch.is_empty() {
             tokio::time::timeout(wait, self.writer.confirm())
