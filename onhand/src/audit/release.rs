@@ -3,7 +3,7 @@
 //!
 //! The audit itself never writes: the owner carries it out, as it does every release.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 use std::fmt;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
@@ -162,11 +162,11 @@ pub(super) async fn send(
     let bus = connect(broker, data, "onhand audit").await?;
     let mut partitions = BTreeMap::new();
     for release in releases {
-        if !partitions.contains_key(&release.service) {
-            let count = partitions_of(release.service, databases).await?;
-            partitions.insert(release.service, count);
-        }
-        send_one(release, partitions[&release.service], databases, &*bus)
+        let count = match partitions.entry(release.service) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(place) => *place.insert(partitions_of(release.service, databases).await?),
+        };
+        send_one(release, count, databases, &*bus)
             .await
             .with_context(|| format!("{release} was not sent"))?;
         eprintln!("sent {release}");
