@@ -252,6 +252,7 @@ mod tests {
                 requested: 3,
             },
             resent: false,
+            order: None,
         });
         let expected = Entry {
             step: "reserve",
