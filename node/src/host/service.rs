@@ -48,8 +48,8 @@ pub struct Host {
     pub partitions: u16,
     /// How many of them this process owns at most.
     pub partitions_max: u16,
-    /// Where journals run, if not beside everything else: a commit goes to the database and back
-    /// many times, and must not queue behind requests each time.
+    /// Where this service's journal runs, if not beside everything else: on a thread of its own,
+    /// which a commit to SQLite keeps for itself.
     pub journals: Option<tokio::runtime::Handle>,
 }
 

@@ -8,9 +8,10 @@ use sqlx::{
 use super::{
     address::{CONNECT_WAIT, DatabaseUrl, postgres_options, sqlite_options},
     fault,
+    reading::values,
 };
 use crate::{
-    store::{StoreFault, connection},
+    store::StoreFault,
     table::{Column, Kind, Value},
 };
 
@@ -89,7 +90,5 @@ where
         Value::Boolean(truth) => query.bind(*truth),
     });
     let rows = query.fetch_all(pool).await?;
-    rows.iter()
-        .map(|row| connection::values(row, wanted))
-        .collect()
+    rows.iter().map(|row| values(row, wanted)).collect()
 }
