@@ -120,6 +120,11 @@ async fn turns(
 ) -> Result<()> {
     came.theirs = vec![Vec::new(); sides.len()];
     for number in 1..=session.args.runs {
+        if line.cold && number > 1 {
+            let warm = std::mem::replace(ours, Side::Known);
+            warm.end(session, true).await?;
+            *ours = Side::onhand(session, line.setting).await?;
+        }
         if !line.at_half {
             came.ours.extend(figures(ours.run(session, number).await?));
         }
