@@ -16,9 +16,9 @@ use std::{
 };
 
 use messages::{Event, subject, wire};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
-use super::{EventId, Follower, Place, Projection, Seen};
+use super::{EventId, Follower, Mirror, Place, Projection, Seen};
 use crate::{
     bus::{Bus, Delivery},
     failpoint::{self, Point},
@@ -41,12 +41,12 @@ impl<P: Projection> Clone for Reading<P> {
     }
 }
 
-struct Inner<P> {
+struct Inner<P: Projection> {
     bus: Arc<dyn Bus>,
     database: EventDatabase,
+    mirror: Arc<dyn Mirror<P::Body>>,
     reread_ms: u64,
     state: Mutex<State>,
-    projection: std::marker::PhantomData<P>,
 }
 
 /// What a reader does at the moment.
@@ -60,20 +60,20 @@ enum State {
 }
 
 impl<P: Projection> Reading<P> {
-    /// A reader that makes its tables in this database.
-    pub fn new(bus: Arc<dyn Bus>, database: EventDatabase, reread_ms: u64) -> Self {
+    /// A reader that makes its tables in this database, and has `mirror` follow them.
+    pub fn new(
+        bus: Arc<dyn Bus>,
+        database: EventDatabase,
+        mirror: Arc<dyn Mirror<P::Body>>,
+        reread_ms: u64,
+    ) -> Self {
         Self(Arc::new(Inner {
             bus,
             database,
+            mirror,
             reread_ms,
             state: Mutex::new(State::Away),
-            projection: std::marker::PhantomData,
         }))
-    }
-
-    /// Its database, for its own lists and searches.
-    pub fn database(&self) -> &EventDatabase {
-        &self.0.database
     }
 
     /// What it lacks to be ready; empty when it is. One that stands by is: what another process
@@ -100,7 +100,9 @@ impl<P: Projection> Reading<P> {
     pub async fn run(&self, mut stop: watch::Receiver<bool>) -> Result<(), StartError> {
         let mut told = String::new();
         loop {
-            match self.session(stop.clone()).await {
+            let ended = self.session(stop.clone()).await;
+            self.0.mirror.forget();
+            match ended {
                 Ok(()) => told.clear(),
                 Err(StoreFault::Misconfigured(reason)) => return Err(StartError(reason)),
                 Err(error) => {
@@ -137,23 +139,17 @@ impl<P: Projection> Reading<P> {
         let bus = Arc::clone(&self.0.bus);
         let mut follower = Follower::new(bus, subjects, place, self.0.reread_ms);
         self.become_(State::Writing(follower.following()));
-        let mut looks = tokio::time::interval(LOOK);
-        loop {
-            let deliveries = {
-                let mut next = pin!(follower.next());
-                loop {
-                    tokio::select! {
-                        deliveries = &mut next => break deliveries,
-                        _ = looks.tick() => writer.confirm().await?,
-                        () = asked_to(&mut stop) => {
-                            writer.close().await;
-                            return Ok(());
-                        }
-                    }
-                }
-            };
-            take::<P>(&mut writer, &mut seen, follower.stream(), &deliveries).await?;
+        let mirror = &*self.0.mirror;
+        let loaded = meanwhile(&mut writer, &mut stop, mirror.load(&self.0.database)).await?;
+        if let Some(loaded) = loaded {
+            loaded?;
+            while let Some(deliveries) = meanwhile(&mut writer, &mut stop, follower.next()).await? {
+                let stream = follower.stream();
+                take::<P>(&mut writer, &mut seen, mirror, stream, &deliveries).await?;
+            }
         }
+        writer.close().await;
+        Ok(())
     }
 
     fn become_(&self, state: State) {
@@ -168,6 +164,24 @@ impl<P: Projection> Reading<P> {
     }
 }
 
+/// Waits for something, and looks after the writer's connection meanwhile; `None` where told to
+/// stop before it came.
+async fn meanwhile<T>(
+    writer: &mut EventWriter,
+    stop: &mut watch::Receiver<bool>,
+    work: impl Future<Output = T>,
+) -> Result<Option<T>, StoreFault> {
+    let mut work = pin!(work);
+    let mut looks = tokio::time::interval_at(Instant::now() + LOOK, LOOK);
+    loop {
+        tokio::select! {
+            done = &mut work => return Ok(Some(done)),
+            _ = looks.tick() => writer.confirm().await?,
+            () = asked_to(stop) => return Ok(None),
+        }
+    }
+}
+
 /// Waits until told to stop; whoever could say so being gone is as good.
 async fn asked_to(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
@@ -177,6 +191,7 @@ async fn asked_to(stop: &mut watch::Receiver<bool>) {
 async fn take<P: Projection>(
     writer: &mut EventWriter,
     seen: &mut Seen,
+    mirror: &dyn Mirror<P::Body>,
     stream: &str,
     deliveries: &[Delivery],
 ) -> Result<(), StoreFault> {
@@ -204,10 +219,11 @@ async fn take<P: Projection>(
     match writer.commit(whole).await {
         Ok(()) => {
             failpoint::reach(P::NAME, Point::Committed);
+            mirror.committed(&events);
             count::<P>("new", ids.len());
         }
         Err(CommitError::Refused(_)) => {
-            one_by_one::<P>(writer, seen, &ids, &events).await?;
+            one_by_one::<P>(writer, seen, mirror, &ids, &events).await?;
             let rest = batch(seen, Vec::new(), &[], Some(position));
             writer.commit(rest).await.map_err(fault)?;
         }
@@ -223,13 +239,17 @@ async fn take<P: Projection>(
 async fn one_by_one<P: Projection>(
     writer: &mut EventWriter,
     seen: &Seen,
+    mirror: &dyn Mirror<P::Body>,
     ids: &[EventId],
     events: &[Event<P::Body>],
 ) -> Result<(), StoreFault> {
     for (id, event) in ids.iter().zip(events) {
         let (id, event) = (slice::from_ref(id), slice::from_ref(event));
         match writer.commit(batch(seen, P::writes(event), id, None)).await {
-            Ok(()) => count::<P>("new", 1),
+            Ok(()) => {
+                mirror.committed(event);
+                count::<P>("new", 1);
+            }
             Err(CommitError::Refused(reason)) => {
                 tracing::error!(reader = P::NAME, event = %id[0], reason, "the database refuses what an event makes: it is left out");
                 count::<P>("refused", 1);
