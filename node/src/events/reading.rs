@@ -21,6 +21,7 @@ use tokio::{sync::watch, time::Instant};
 use super::{EventId, Follower, Mirror, Place, Projection, Seen};
 use crate::{
     bus::{Bus, Delivery},
+    failpoint::{self, Point},
     host::StartError,
     store::{CommitError, EventBatch, EventDatabase, EventWriter, Position, StoreFault, Write},
     telemetry::names,
@@ -97,20 +98,25 @@ impl<P: Projection> Reading<P> {
     /// # Errors
     /// Where the configuration does not fit the database: trying again is vain.
     pub async fn run(&self, mut stop: watch::Receiver<bool>) -> Result<(), StartError> {
+        let mut told = String::new();
         loop {
             let ended = self.session(stop.clone()).await;
             self.0.mirror.forget();
             match ended {
-                Ok(()) => {}
+                Ok(()) => told.clear(),
                 Err(StoreFault::Misconfigured(reason)) => return Err(StartError(reason)),
                 Err(error) => {
                     self.become_(State::Away);
-                    tracing::warn!(reader = P::NAME, %error, "reading events again from the database's position");
+                    // Once a reason: it may be away for long.
+                    if told != error.to_string() {
+                        told = error.to_string();
+                        tracing::warn!(reader = P::NAME, %error, "reading events again from the database's position");
+                    }
                 }
             }
             tokio::select! {
                 () = tokio::time::sleep(STANDBY) => {}
-                () = told(&mut stop) => return Ok(()),
+                () = asked_to(&mut stop) => return Ok(()),
             }
         }
     }
@@ -171,13 +177,13 @@ async fn meanwhile<T>(
         tokio::select! {
             done = &mut work => return Ok(Some(done)),
             _ = looks.tick() => writer.confirm().await?,
-            () = told(stop) => return Ok(None),
+            () = asked_to(stop) => return Ok(None),
         }
     }
 }
 
 /// Waits until told to stop; whoever could say so being gone is as good.
-async fn told(stop: &mut watch::Receiver<bool>) {
+async fn asked_to(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
@@ -209,8 +215,10 @@ async fn take<P: Projection>(
         at: last.at,
     };
     let whole = batch(seen, P::writes(&events), &ids, Some(position.clone()));
+    failpoint::reach(P::NAME, Point::Committing);
     match writer.commit(whole).await {
         Ok(()) => {
+            failpoint::reach(P::NAME, Point::Committed);
             mirror.committed(&events);
             count::<P>("new", ids.len());
         }

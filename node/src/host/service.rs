@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use super::{
     Limits,
     dead::Aside,
+    failures::Failures,
     journal::End,
     session::{self, Live},
 };
@@ -28,8 +29,6 @@ use crate::{
     store::{Database, Store, StoreFault, Writer},
 };
 
-/// How long to wait before another try after a failure.
-const AGAIN: Duration = Duration::from_millis(100);
 /// How long to wait between tries to become an owner.
 const STANDBY: Duration = Duration::from_millis(500);
 
@@ -159,6 +158,7 @@ impl<E: Entity> Service<E> {
     pub async fn run(&self, mut stop: watch::Receiver<bool>) -> Result<(), StartError> {
         let mut careful = 0;
         let mut kept: Option<Box<dyn Writer>> = None;
+        let mut failures = Failures::new();
         while !*stop.borrow() {
             let attempt = tokio::select! {
                 attempt = self.own(kept.take()) => attempt,
@@ -169,7 +169,9 @@ impl<E: Entity> Service<E> {
                 Ok(None) => continue,
                 Err(StoreFault::Misconfigured(reason)) => return Err(StartError(reason)),
                 Err(error) => {
-                    tracing::debug!(service = %E::SERVICE, %error, "not an owner yet");
+                    if failures.is_news(&error.to_string()) {
+                        tracing::warn!(service = %E::SERVICE, %error, "not an owner yet, trying again");
+                    }
                     tokio::select! {
                         () = tokio::time::sleep(STANDBY) => {}
                         _ = stop.wait_for(|stop| *stop) => return Ok(()),
@@ -177,6 +179,7 @@ impl<E: Entity> Service<E> {
                     continue;
                 }
             };
+            failures.begin();
             match session::run(self, writer, owned, careful, stop.clone()).await {
                 Ok(ended) => {
                     careful = 0;
@@ -185,14 +188,20 @@ impl<E: Entity> Service<E> {
                         End::Rebalance => kept = ended.writer,
                         End::Careful(n) => careful = n,
                         End::Fault(reason) => {
-                            tracing::warn!(service = %E::SERVICE, reason, "loading everything again from the database");
-                            tokio::time::sleep(AGAIN).await;
+                            let pause = failures.pause();
+                            if failures.is_news(&reason) {
+                                tracing::warn!(service = %E::SERVICE, reason, "loading everything again from the database");
+                            }
+                            tokio::time::sleep(pause).await;
                         }
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(service = %E::SERVICE, %error, "the database is away");
-                    tokio::time::sleep(AGAIN).await;
+                    let pause = failures.pause();
+                    if failures.is_news(&error.to_string()) {
+                        tracing::warn!(service = %E::SERVICE, %error, "the database is away");
+                    }
+                    tokio::time::sleep(pause).await;
                 }
             }
         }

@@ -10,7 +10,10 @@ use super::{
     database::{fault, values},
     statement::{Field, Statement},
 };
-use crate::table::{Column, Kind, Value};
+use crate::{
+    failpoint::{self, Point},
+    table::{Column, Kind, Value},
+};
 
 /// Writes statements in one transaction: all of them or nothing.
 pub(super) async fn commit(
@@ -19,7 +22,10 @@ pub(super) async fn commit(
 ) -> Result<(), CommitError> {
     run(connection, "BEGIN").await.map_err(unknown)?;
     match write(connection, statements).await {
-        Ok(()) => run(connection, "COMMIT").await.map_err(commit_error),
+        Ok(()) => {
+            failpoint::reach(failpoint::PROCESS, Point::Written);
+            run(connection, "COMMIT").await.map_err(commit_error)
+        }
         Err(error) => {
             // The connection is useless where this fails, and nothing was committed.
             run(connection, "ROLLBACK").await.map_err(unknown)?;

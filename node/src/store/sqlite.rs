@@ -19,7 +19,10 @@ use super::{
     database::{self, CONNECT_WAIT},
     statement::{Field, Statement},
 };
-use crate::table::{Column, Kind, Value};
+use crate::{
+    failpoint::{self, Point},
+    table::{Column, Kind, Value},
+};
 
 /// How many prepared statements are kept: a service has less than ten.
 const STATEMENTS_MAX: usize = 64;
@@ -63,6 +66,7 @@ impl Sqlite {
                 }
             }
         }
+        failpoint::reach(failpoint::PROCESS, Point::Written);
         transaction.commit().map_err(commit_error)
     }
 
