@@ -10,6 +10,7 @@ mod mirror;
 mod projection;
 mod reading;
 mod seen;
+mod taking;
 
 pub use self::{
     follower::{Follower, Place},

@@ -172,6 +172,23 @@ mod tests {
     }
 
     #[test]
+    fn a_coupon_is_issued_and_a_page_is_read() {
+        assert_eq!(
+            judge(Wish::Coupon, StatusCode::CREATED, b"{}"),
+            Outcome::Done
+        );
+        assert_eq!(judge(Wish::Read, StatusCode::OK, b"[]"), Outcome::Done);
+        let gone = judge(
+            Wish::Coupon,
+            StatusCode::CONFLICT,
+            br#"{"error":"COUPON_EXHAUSTED"}"#,
+        );
+        assert_eq!(gone, Outcome::Refused("409 COUPON_EXHAUSTED".to_owned()));
+        let wrong = judge(Wish::Read, StatusCode::CREATED, b"{}");
+        assert!(matches!(wrong, Outcome::Unknown(_)), "{wrong:?}");
+    }
+
+    #[test]
     fn a_full_server_is_told_from_a_broken_one() {
         assert_eq!(outcome(503, r#"{"error":"RETRY_LATER"}"#), Outcome::Busy);
         assert_eq!(

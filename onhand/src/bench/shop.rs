@@ -52,6 +52,16 @@ impl Shop {
         Ok(Self { goods, plan })
     }
 
+    /// A shop that is not there.
+    #[cfg(test)]
+    pub(super) fn pretended(plan: Plan) -> Self {
+        let goods = (0..plan.goods).map(|place| format!("id-{place}"));
+        Self {
+            goods: goods.collect(),
+            plan,
+        }
+    }
+
     /// The id of what stands at a place.
     pub(super) fn id(&self, place: usize) -> &str {
         &self.goods[place]

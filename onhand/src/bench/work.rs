@@ -160,3 +160,65 @@ impl Work {
         chosen
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::super::scenario::Scenario;
+    use super::*;
+
+    #[test]
+    fn an_order_takes_as_many_different_products_as_it_has_lines() {
+        let work = work(Scenario::Baskets.plan());
+        let mut draw = Draw::new(7);
+        for _ in 0..100 {
+            let request = work.next(&mut draw).expect("time ends it, not a number");
+            let order: Value = serde_json::from_slice(&request.body).expect("JSON");
+            let items = order["items"].as_array().expect("lines");
+            let mut ids: Vec<_> = items
+                .iter()
+                .map(|item| item["productId"].to_string())
+                .collect();
+            ids.sort();
+            ids.dedup();
+            assert_eq!((ids.len(), request.takes.len()), (5, 5));
+            assert_eq!(items[0]["productId"], format!("id-{}", request.takes[0]));
+        }
+    }
+
+    #[test]
+    fn requests_that_are_counted_end() {
+        let work = work(Scenario::Burst.plan());
+        let mut draw = Draw::new(7);
+        let asked = std::iter::from_fn(|| work.next(&mut draw)).count();
+        assert_eq!(asked, 1_000);
+        assert!(work.next(&mut draw).is_none());
+    }
+
+    #[test]
+    fn coupons_are_asked_for_by_many_and_reads_take_nothing() {
+        let mut draw = Draw::new(7);
+        let coupons = work(Scenario::Coupons.plan());
+        let request = coupons.next(&mut draw).expect("time ends it");
+        assert_eq!(request.wish, Wish::Coupon);
+        let place = request.takes[0];
+        assert_eq!(request.uri.path(), format!("/coupons/id-{place}/issue"));
+        let mixed = work(Scenario::Mixed.plan());
+        let requests: Vec<_> = (0..1_000).filter_map(|_| mixed.next(&mut draw)).collect();
+        let orders = requests.iter().filter(|r| r.wish == Wish::Order).count();
+        assert!((150..250).contains(&orders), "{orders}");
+        let reads = requests.iter().filter(|r| r.wish == Wish::Read);
+        assert!(reads.clone().all(|read| read.takes.is_empty()));
+    }
+
+    fn work(plan: Plan) -> Work {
+        Work {
+            plan,
+            shop: Shop::pretended(plan),
+            crowd: None,
+            zipf: None,
+            begun: AtomicU64::new(0),
+        }
+    }
+}
