@@ -28,7 +28,7 @@ const SERVICES: [&str; 6] = [
     "payment-node",
     "ranking-node",
 ];
-const ABOVE: [&str; 2] = ["onhand", "onhand-tests"];
+const ABOVE: [&str; 3] = ["onhand", "onhand-sim", "onhand-tests"];
 
 #[test]
 fn messages_knows_no_io_not_even_through_others() {

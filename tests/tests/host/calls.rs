@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use node::host::Limits;
-use onhand_tests::model::Verdict;
+use sim::Verdict;
 
 use crate::{
     errand::{Deed, Errands, sent},

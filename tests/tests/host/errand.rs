@@ -20,8 +20,8 @@ use node::{
     outside::{Call, Outside},
     table::{Column, Reader, Row, RowError, Table},
 };
-use onhand_tests::model::{Disk, Process, Stage};
 use serde::{Deserialize, Serialize};
+use sim::{Disk, Process, Stage};
 use tokio::task::JoinHandle;
 
 use crate::goods::until;

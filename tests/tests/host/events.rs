@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use messages::{EntityId, Event, event, order::Status, wire};
 use node::entity::Entity;
-use onhand_tests::model::{Disk, Fate};
 use order_node::order::Order;
 use product_node::product::Product;
 use serde_json::Value;
+use sim::{Disk, Fate};
 
 use crate::{
     goods::{pass, until},

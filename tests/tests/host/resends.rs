@@ -1,7 +1,7 @@
 //! What is owed is sent until it is answered.
 
 use messages::order::Status;
-use onhand_tests::model::Fate;
+use sim::Fate;
 
 use crate::{
     goods::{adjust, left, pass, until},

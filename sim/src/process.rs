@@ -1,8 +1,9 @@
-//! A service's process in the model: started, stopped, killed.
+//! A service's process in a simulation: started, stopped, killed, on a machine of its own.
 
 use std::sync::Arc;
 
-use ::node::{
+use node::{
+    bus::Bus,
     entity::Entity,
     host::{Host, Limits, Service, StartError},
     outside::Outside,
@@ -11,7 +12,7 @@ use ::node::{
 };
 use tokio::{sync::watch, task::JoinHandle};
 
-use super::{Access, Broker, Client, Disk, SeededIds, VirtualClock};
+use crate::{Access, Broker, Client, Disk, Life, MachineClock, SeededIds, VirtualClock};
 
 /// What all processes of a run share.
 pub struct Stage {
@@ -39,7 +40,7 @@ impl Stage {
 
     /// Starts a process of a service on its database.
     pub fn start<E: Entity>(&self, disk: &Disk, limits: Limits) -> Process<E> {
-        self.start_with(disk, limits, |service| service)
+        self.machine(disk).run(limits, |service| service)
     }
 
     /// Starts a process of a service whose entities owe calls to the outside.
@@ -49,36 +50,68 @@ impl Stage {
         limits: Limits,
         outside: Arc<dyn Outside<E>>,
     ) -> Process<E> {
-        self.start_with(disk, limits, |service| service.calling(outside))
+        self.machine(disk)
+            .run(limits, |service| service.calling(outside))
     }
 
-    fn start_with<E: Entity>(
-        &self,
-        disk: &Disk,
+    /// What a process on this database runs on.
+    pub fn machine(&self, disk: &Disk) -> Machine {
+        let life = Arc::default();
+        Machine {
+            clock: Arc::new(MachineClock::new(Arc::clone(&self.clock))),
+            client: self.broker.client(&life),
+            access: disk.open(&life),
+            life,
+            ids: Arc::clone(&self.ids),
+            partitions: self.partitions,
+        }
+    }
+}
+
+/// What one process runs on, and by what it can be hurt.
+#[derive(Clone)]
+pub struct Machine {
+    /// Whether it lives.
+    pub life: Arc<Life>,
+    /// Its clock.
+    pub clock: Arc<MachineClock>,
+    /// Its connection to the broker.
+    pub client: Arc<Client>,
+    /// Its connections to its database.
+    pub access: Arc<Access>,
+    ids: Arc<dyn Ids>,
+    partitions: u16,
+}
+
+impl Machine {
+    /// Runs a service here; `finish` may give it what it needs besides.
+    pub fn run<E: Entity>(
+        self,
         limits: Limits,
         finish: impl FnOnce(Service<E>) -> Service<E>,
     ) -> Process<E> {
-        let (client, access) = (self.broker.client(), disk.open());
         let host = Host {
-            bus: Arc::clone(&client) as Arc<dyn ::node::bus::Bus>,
-            clock: Arc::clone(&self.clock),
+            bus: Arc::clone(&self.client) as Arc<dyn Bus>,
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             ids: Arc::clone(&self.ids),
             limits,
             partitions: self.partitions,
             partitions_max: self.partitions,
             journals: None,
         };
-        let service = Service::on(host, Arc::clone(&access) as Arc<dyn Store>, None);
-        let service = finish(service);
+        let store = Arc::clone(&self.access) as Arc<dyn Store>;
+        let service = finish(Service::on(host, store, None));
         let (stop, stopping) = watch::channel(false);
         let running = tokio::spawn({
             let service = service.clone();
             async move { service.run(stopping).await }
         });
+        let handle = running.abort_handle();
+        self.life.at_last(move || handle.abort());
         Process {
             service,
-            client,
-            access,
+            client: Arc::clone(&self.client),
+            machine: self,
             stop,
             running,
         }
@@ -91,7 +124,8 @@ pub struct Process<E: Entity> {
     pub service: Service<E>,
     /// Its connection to the broker.
     pub client: Arc<Client>,
-    access: Arc<Access>,
+    /// What it runs on.
+    pub machine: Machine,
     stop: watch::Sender<bool>,
     running: JoinHandle<Result<(), StartError>>,
 }
@@ -105,8 +139,6 @@ impl<E: Entity> Process<E> {
 
     /// Ends it at once: nothing that it does from now on reaches anybody.
     pub fn kill(self) {
-        self.access.cut();
-        self.client.cut();
-        self.running.abort();
+        self.machine.life.end();
     }
 }
