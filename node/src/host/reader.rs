@@ -65,6 +65,15 @@ impl<E: Entity> StreamReader<E> {
                     self.follow(true);
                     loop {
                         tokio::select! {
+                            // In this order, so that a run under a seed is always the same.
+                            biased;
+                            // The server may be another one: it does not say so by itself.
+                            changed = link.changed() => {
+                                if changed.is_err() || link.borrow().connections != connections {
+                                    break;
+                                }
+                            }
+                            () = self.jobs.closed() => return Stopped::Closed,
                             chunk = reader.next() => match chunk {
                                 Ok(chunk) => {
                                     for delivery in chunk {
@@ -78,13 +87,6 @@ impl<E: Entity> StreamReader<E> {
                                     break;
                                 }
                             },
-                            // The server may be another one: it does not say so by itself.
-                            changed = link.changed() => {
-                                if changed.is_err() || link.borrow().connections != connections {
-                                    break;
-                                }
-                            }
-                            () = self.jobs.closed() => return Stopped::Closed,
                         }
                     }
                 }

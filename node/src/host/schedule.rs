@@ -231,6 +231,7 @@ impl<E: Entity> Schedule<E> {
                 None => self.earlier.notified().await,
                 Some(at) if at > Instant::now() => {
                     tokio::select! {
+                        biased;
                         () = tokio::time::sleep_until(at) => {}
                         () = self.earlier.notified() => {}
                     }

@@ -155,16 +155,18 @@ impl<E: Entity> Teller<E> {
             }
             let mut batches = Vec::new();
             tokio::select! {
+                // In this order, so that a run under a seed is always the same.
+                biased;
+                changed = link.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                }
                 n = self.told.recv_many(&mut batches, 64) => {
                     if n == 0 {
                         return;
                     }
                     pending = batches.into_iter().flatten().collect();
-                }
-                changed = link.changed() => {
-                    if changed.is_err() {
-                        return;
-                    }
                 }
             }
         }
