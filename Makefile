@@ -8,7 +8,7 @@ CARGO ?= cargo
 # Where the binaries come out: cargo's own variable, when it is set, moves them.
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 
-.PHONY: help run build test test-rust test-python lint bench bench-ranking clean distclean
+.PHONY: help run build test test-rust test-python faults lint bench bench-ranking clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,15 @@ test-python: ## only the tests with an independent client, the shipped configura
 	python=$$(tools/python); \
 	$(CARGO) build --workspace --bins --locked; \
 	"$$python" -m pytest tests/python
+
+# What takes minutes: ignored by the others, one at a time here.
+faults: ## only the faults, those that take minutes included
+	@set -eu; \
+	export ONHAND_NATS_SERVER ONHAND_POSTGRES_BIN; \
+	ONHAND_NATS_SERVER=$$(tools/nats-server); \
+	ONHAND_POSTGRES_BIN=$$(tools/postgres); \
+	$(CARGO) build --workspace --bins --locked; \
+	$(CARGO) test --locked -p onhand-tests --test faults -- --include-ignored --test-threads 2
 
 lint: ## formatting, clippy, documentation; licences and advisories where cargo-deny is installed
 	@$(CARGO) fmt --all --check

@@ -8,6 +8,8 @@
 
 #[path = "golden/coupons.rs"]
 mod coupons;
+#[path = "golden/files.rs"]
+mod files;
 #[path = "golden/parts.rs"]
 mod parts;
 #[path = "golden/payments.rs"]
@@ -17,7 +19,7 @@ mod points;
 #[path = "golden/samples.rs"]
 mod samples;
 
-use std::{collections::BTreeSet, fmt::Write as _, fs, path::PathBuf, sync::Once};
+use std::{collections::BTreeSet, fmt::Write as _, fs, sync::Once};
 
 use parts::Sample;
 use samples::samples;
@@ -27,7 +29,7 @@ fn every_message_is_written_as_it_always_was() {
     for sample in fixed() {
         assert_eq!(
             dump(&sample.bytes),
-            dump(&golden(&sample)),
+            dump(&files::bytes(&sample.name)),
             "{} is not what golden/{0}.hex says",
             sample.name
         );
@@ -37,7 +39,7 @@ fn every_message_is_written_as_it_always_was() {
 #[test]
 fn every_message_that_was_ever_written_is_read_as_it_was_meant() {
     for sample in fixed() {
-        (sample.reads)(&golden(&sample));
+        (sample.reads)(&files::bytes(&sample.name));
     }
 }
 
@@ -45,18 +47,7 @@ fn every_message_that_was_ever_written_is_read_as_it_was_meant() {
 #[test]
 fn every_golden_file_has_its_message() {
     let names: BTreeSet<String> = fixed().into_iter().map(|sample| sample.name).collect();
-    let mut files = BTreeSet::new();
-    for entry in fs::read_dir(file("x").parent().expect("a folder")).expect("golden files") {
-        let path = entry.expect("a file").path();
-        if path.extension().is_some_and(|extension| extension == "hex") {
-            files.insert(
-                path.file_stem()
-                    .expect("a name")
-                    .to_string_lossy()
-                    .into_owned(),
-            );
-        }
-    }
+    let files: BTreeSet<String> = files::names().into_iter().collect();
     assert_eq!(files, names);
 }
 
@@ -90,7 +81,8 @@ fn fixed() -> Vec<Sample> {
     BLESSED.call_once(|| {
         if std::env::var_os("ONHAND_GOLDEN_BLESS").is_some() {
             for sample in samples() {
-                fs::write(file(&sample.name), dump(&sample.bytes)).expect("a folder to write to");
+                fs::write(files::file(&sample.name), dump(&sample.bytes))
+                    .expect("a folder to write to");
             }
         }
     });
@@ -108,31 +100,6 @@ fn kinds(source: &str) -> impl Iterator<Item = &str> {
             };
             words.len() > 1 && words.iter().all(plain)
         })
-}
-
-fn golden(sample: &Sample) -> Vec<u8> {
-    let file = file(&sample.name);
-    let text = fs::read_to_string(&file)
-        .unwrap_or_else(|error| panic!("no golden bytes, {}: {error}", file.display()));
-    text.lines()
-        .flat_map(|line| {
-            line.split_once('|')
-                .map_or(line, |(hex, _)| hex)
-                .split_whitespace()
-        })
-        .map(|byte| u8::from_str_radix(byte, 16).expect("hex digits"))
-        .collect()
-}
-
-fn file(name: &str) -> PathBuf {
-    [
-        env!("CARGO_MANIFEST_DIR"),
-        "tests",
-        "golden",
-        &format!("{name}.hex"),
-    ]
-    .iter()
-    .collect()
 }
 
 /// Sixteen bytes a line and their text beside them, so that a difference can be read.

@@ -163,23 +163,19 @@ impl Common {
             limits: self.limits.clone(),
             partitions: self.partitions,
             partitions_max: self.partitions_max.unwrap_or(self.partitions),
-            journals: Some(journals()),
+            journals: Some(journal_thread()),
         }
     }
 }
 
-/// The thread of this process's journals, which lives as long as the process.
-fn journals() -> tokio::runtime::Handle {
-    static JOURNALS: std::sync::OnceLock<tokio::runtime::Runtime> = std::sync::OnceLock::new();
-    JOURNALS
-        .get_or_init(|| {
-            tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(1)
-                .thread_name("journal")
-                .enable_all()
-                .build()
-                .expect("a process that has begun can start one more thread")
-        })
-        .handle()
-        .clone()
+/// A thread for a service's journal, which commits there; it lives as long as the process.
+fn journal_thread() -> tokio::runtime::Handle {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("journal")
+        .enable_all()
+        .build()
+        .expect("a process that has begun can start one more thread");
+    // A runtime must not end inside another, and this one never ends.
+    Box::leak(Box::new(runtime)).handle().clone()
 }

@@ -10,6 +10,7 @@ pub mod config;
 pub mod edge;
 pub mod entity;
 pub mod events;
+pub mod failpoint;
 pub mod host;
 pub mod outside;
 pub mod process;

@@ -106,8 +106,21 @@ pub async fn every_piece_is_accounted_for(client: &Client, load: &Load, told: &[
     }
 }
 
+/// What each buyer had is what his confirmed order used and what is left, once what failed orders
+/// give back has arrived.
+pub async fn points_agree(client: &Client, told: &[Told]) {
+    eventually(
+        "the points of buyers to agree",
+        async || match points_off(client, told).await {
+            off if off.is_empty() => Ok(()),
+            off => Err(format!("{} wallets: {:?}", off.len(), off.first())),
+        },
+    )
+    .await;
+}
+
 /// Where what a buyer had is not what his confirmed order used and what is left.
-pub async fn points_off(client: &Client, told: &[Told]) -> Vec<String> {
+async fn points_off(client: &Client, told: &[Told]) -> Vec<String> {
     stream::iter(told)
         .map(async |told| {
             let order = client.order(&told.order).await;

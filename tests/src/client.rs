@@ -14,8 +14,11 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
-    nodes: BTreeMap<&'static str, String>,
+    /// Where each program is, in one process or several.
+    nodes: BTreeMap<&'static str, Vec<String>>,
     otherwise: String,
+    /// Which of several is asked.
+    turn: usize,
 }
 
 /// What was answered.
@@ -39,16 +42,31 @@ impl Client {
             .timeout(ANSWER_MAX)
             .build()
             .expect("a client without options can be made");
+        let mut by_program = BTreeMap::<_, Vec<String>>::new();
+        for (program, address) in nodes {
+            by_program.entry(program).or_default().push(address);
+        }
         Self {
             http,
-            nodes: nodes.into_iter().collect(),
+            nodes: by_program,
             otherwise,
+            turn: 0,
+        }
+    }
+
+    /// The same, which asks the next process of each program that has several.
+    #[must_use]
+    pub fn turned(&self) -> Self {
+        Self {
+            turn: self.turn + 1,
+            ..self.clone()
         }
     }
 
     /// Starts a request to whoever serves the path.
     pub fn request(&self, method: &Method, path: &str) -> Request {
-        let base = self.nodes.get(program(path)).unwrap_or(&self.otherwise);
+        let several = self.nodes.get(program(path));
+        let base = several.map_or(&self.otherwise, |all| &all[self.turn % all.len()]);
         Request(self.http.request(method.clone(), format!("{base}{path}")))
     }
 

@@ -78,6 +78,24 @@ pub fn kill_all_of(folder: &Path) {
     }
 }
 
+/// Sends a signal to a process and those that it started.
+pub fn signal_family(parent: u32, signal: Signal) {
+    let parent = Pid::from_raw(i32::try_from(parent).expect("a process id is small"));
+    for (pid, _) in processes() {
+        if Some(pid) == parent || parent_of(pid) == parent {
+            // Gone already is as good.
+            let _ = kill_process(pid, signal);
+        }
+    }
+}
+
+/// Its parent, by `/proc`: the second field behind the name, which may itself have brackets.
+fn parent_of(pid: Pid) -> Option<Pid> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?;
+    Pid::from_raw(parent.parse().ok()?)
+}
+
 fn is_ours(name: &str) -> bool {
     let ours = [
         "nats-server",
@@ -86,6 +104,7 @@ fn is_ours(name: &str) -> bool {
         "product-node",
         "point-node",
         "coupon-node",
+        "payment-node",
         "order-node",
         "ranking-node",
     ];

@@ -7,6 +7,8 @@
 
 pub mod check;
 pub mod client;
+pub mod disk;
+pub mod dump;
 pub mod files;
 pub mod gateway;
 pub mod hand;

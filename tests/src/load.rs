@@ -1,7 +1,8 @@
 //! Many clients that order at the same time and do not give up until they are told.
 
+use std::future::ready;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
@@ -26,6 +27,8 @@ pub struct Load {
     clients: usize,
     /// The products that are ordered, in turn.
     pub products: Vec<String>,
+    /// How often a client was told to come later, or that something is broken.
+    refused: Arc<AtomicUsize>,
     /// How many pieces of each there were at first.
     pub stock: i64,
     /// The campaign of the coupons, where orders use points, coupons and cards too.
@@ -59,6 +62,8 @@ pub enum Outcome {
 /// A load on its way.
 pub struct Running {
     answered: Arc<AtomicUsize>,
+    enough: Arc<AtomicBool>,
+    refused: Arc<AtomicUsize>,
     told: JoinHandle<Vec<Told>>,
 }
 
@@ -79,6 +84,7 @@ pub async fn load(client: &Client, products: usize, stock: i64) -> Load {
         clients: 32,
         products,
         stock,
+        refused: Arc::default(),
         coupon: None,
     }
 }
@@ -148,10 +154,13 @@ impl Load {
     /// Lets the clients begin.
     pub fn start(&self) -> Running {
         let answered = Arc::new(AtomicUsize::new(0));
+        let enough = Arc::new(AtomicBool::new(false));
         let (load, count) = (self.clone(), Arc::clone(&answered));
+        let stopped = Arc::clone(&enough);
         let told = tokio::spawn(async move {
             let load = &load;
             stream::iter(0..load.orders)
+                .take_while(|_| ready(!stopped.load(Ordering::Relaxed)))
                 .map(async |number| {
                     let told = load.ask_until_told(number).await;
                     count.fetch_add(1, Ordering::Relaxed);
@@ -161,7 +170,12 @@ impl Load {
                 .collect()
                 .await
         });
-        Running { answered, told }
+        Running {
+            answered,
+            enough,
+            refused: Arc::clone(&self.refused),
+            told,
+        }
     }
 
     /// Every third order has two lines, and asks for what is not the same each time.
@@ -182,11 +196,12 @@ impl Load {
         let key = format!("load-{number}");
         let start = Instant::now();
         let mut last = String::new();
+        let mut client = self.client.clone();
         while start.elapsed() < PATIENCE {
-            let request = self.client.request(&Method::POST, "/orders");
+            let request = client.request(&Method::POST, "/orders");
             match request.key(&key).json(&body).try_answer().await {
-                Ok(answer) => match outcome(&answer) {
-                    Some((order, outcome)) => {
+                Ok(answer) => {
+                    if let Some((order, outcome)) = outcome(&answer) {
                         return Told {
                             number,
                             order,
@@ -194,9 +209,14 @@ impl Load {
                             outcome,
                         };
                     }
-                    None => last = format!("{} {}", answer.status, answer.body),
-                },
-                Err(why) => last = format!("{why:?}"),
+                    self.refused.fetch_add(1, Ordering::Relaxed);
+                    last = format!("{} {}", answer.status, answer.body);
+                }
+                Err(why) => {
+                    last = format!("{why:?}");
+                    // Whoever does not answer may be gone: another is asked, under the same key.
+                    client = client.turned();
+                }
             }
             tokio::time::sleep(BEFORE_ASKING_AGAIN).await;
         }
@@ -215,6 +235,27 @@ impl Running {
             }
         })
         .await;
+    }
+
+    /// How often clients were told to come later, or that something is broken.
+    pub fn refused(&self) -> usize {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// How many clients were answered so far.
+    pub fn answered(&self) -> usize {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Waits until so many more clients were answered.
+    pub async fn reached_more(&self, orders: usize) {
+        self.reached(self.answered() + orders).await;
+    }
+
+    /// Lets nobody order any more, and waits until every client was answered.
+    pub async fn enough(self) -> Vec<Told> {
+        self.enough.store(true, Ordering::Relaxed);
+        self.finish().await
     }
 
     /// Waits until every client was answered.

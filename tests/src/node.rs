@@ -78,6 +78,11 @@ impl Node {
         self
     }
 
+    /// Takes a variable out of its environment, which counts from its next start on.
+    pub fn unset(&mut self, name: &str) {
+        self.environment.remove(name);
+    }
+
     /// Sets a variable of its environment, which counts from its next start on.
     pub fn set(&mut self, name: &str, value: &str) {
         self.environment.insert(name.to_owned(), value.to_owned());
@@ -198,6 +203,11 @@ impl Node {
         self.process
             .as_mut()
             .is_some_and(|process| process.outcome().is_none())
+    }
+
+    /// All that it wrote since it was started.
+    pub fn log(&mut self) -> String {
+        self.running().log()
     }
 
     /// Waits until it has ended by itself, with whatever code, and says what it wrote.

@@ -15,7 +15,7 @@ use crate::process::Process;
 use crate::{World, eventually, place};
 
 const USER: &str = "onhand";
-const CONNECTIONS_MAX: u32 = 100;
+const CONNECTIONS_MAX: u32 = 200;
 
 /// A cluster on a port that stays the same over restarts.
 pub struct Postgres {
@@ -71,6 +71,38 @@ impl Postgres {
              where application_name = '{application}'"
         ))
         .await
+    }
+
+    /// Ends every connection but the one that asks for it, and says how many there were.
+    pub async fn terminate_all(&self) -> u64 {
+        self.run(
+            "select pg_terminate_backend(pid) from pg_stat_activity \
+             where backend_type = 'client backend' and pid <> pg_backend_pid()",
+        )
+        .await
+    }
+
+    /// Stops the clock of all its processes.
+    pub fn pause(&self) {
+        files::signal_family(self.pid(), Signal::STOP);
+    }
+
+    /// Lets them go on.
+    pub fn cont(&self) {
+        files::signal_family(self.pid(), Signal::CONT);
+    }
+
+    /// Has it end at once, as `pg_ctl stop -m immediate` does: what it left is recovered at the next
+    /// start.
+    pub async fn stop_at_once(&mut self) {
+        let mut process = self.process.take().expect("only a running cluster ends");
+        process.signal(Signal::QUIT);
+        process.ended().await;
+    }
+
+    fn pid(&self) -> u32 {
+        let process = self.process.as_ref();
+        process.expect("only a running cluster has one").pid()
     }
 
     /// Starts it on the port and the data that it had before; returns when it takes connections.

@@ -53,12 +53,21 @@ impl System {
     /// Each service as a process of its own.
     pub async fn separate(database: Database) -> Self {
         let mut system = Self::ground(database).await;
-        system.add(Node::product(&system.world)).await;
-        system.add(Node::point(&system.world)).await;
-        system.add(Node::coupon(&system.world)).await;
-        system.add(Node::payment(&system.world)).await;
-        system.add(Node::order(&system.world)).await;
+        system.start_separate().await;
         system
+    }
+
+    /// Starts each service as a process of its own.
+    pub async fn start_separate(&mut self) {
+        for node in [
+            Node::product(&self.world),
+            Node::point(&self.world),
+            Node::coupon(&self.world),
+            Node::payment(&self.world),
+            Node::order(&self.world),
+        ] {
+            self.add(node).await;
+        }
     }
 
     /// Broker and databases without any node.
@@ -121,10 +130,11 @@ impl System {
         self.postgres.as_mut().expect("this system has a cluster")
     }
 
-    /// A client of the first node of each program; the very first serves what has no other.
+    /// A client of the first node of each program, which can turn to the next; the very first serves
+    /// what has no other.
     pub fn client(&self) -> Client {
         let first = self.nodes.first().expect("a client needs a node").url();
-        let nodes = self.nodes.iter().rev();
+        let nodes = self.nodes.iter();
         Client::new(first, nodes.map(|node| (node.program(), node.url())))
     }
 

@@ -135,7 +135,7 @@ fn graph() -> BTreeMap<String, BTreeSet<String>> {
 fn metadata() -> Value {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--offline"])
+        .args(["metadata", "--format-version", "1", "--locked"])
         .current_dir(onhand_tests::place::project())
         .output()
         .unwrap();

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use super::{EventId, Follower, Place, Projection, Seen};
 use crate::{
     bus::{Bus, Delivery},
+    failpoint::{self, Point},
     host::StartError,
     store::{CommitError, EventBatch, EventDatabase, EventWriter, Position, StoreFault, Write},
     telemetry::names,
@@ -97,18 +98,23 @@ impl<P: Projection> Reading<P> {
     /// # Errors
     /// Where the configuration does not fit the database: trying again is vain.
     pub async fn run(&self, mut stop: watch::Receiver<bool>) -> Result<(), StartError> {
+        let mut told = String::new();
         loop {
             match self.session(stop.clone()).await {
-                Ok(()) => {}
+                Ok(()) => told.clear(),
                 Err(StoreFault::Misconfigured(reason)) => return Err(StartError(reason)),
                 Err(error) => {
                     self.become_(State::Away);
-                    tracing::warn!(reader = P::NAME, %error, "reading events again from the database's position");
+                    // Once a reason: it may be away for long.
+                    if told != error.to_string() {
+                        told = error.to_string();
+                        tracing::warn!(reader = P::NAME, %error, "reading events again from the database's position");
+                    }
                 }
             }
             tokio::select! {
                 () = tokio::time::sleep(STANDBY) => {}
-                () = told(&mut stop) => return Ok(()),
+                () = asked_to(&mut stop) => return Ok(()),
             }
         }
     }
@@ -139,7 +145,7 @@ impl<P: Projection> Reading<P> {
                     tokio::select! {
                         deliveries = &mut next => break deliveries,
                         _ = looks.tick() => writer.confirm().await?,
-                        () = told(&mut stop) => {
+                        () = asked_to(&mut stop) => {
                             writer.close().await;
                             return Ok(());
                         }
@@ -163,7 +169,7 @@ impl<P: Projection> Reading<P> {
 }
 
 /// Waits until told to stop; whoever could say so being gone is as good.
-async fn told(stop: &mut watch::Receiver<bool>) {
+async fn asked_to(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
@@ -194,8 +200,12 @@ async fn take<P: Projection>(
         at: last.at,
     };
     let whole = batch(seen, P::writes(&events), &ids, Some(position.clone()));
+    failpoint::reach(P::NAME, Point::Committing);
     match writer.commit(whole).await {
-        Ok(()) => count::<P>("new", ids.len()),
+        Ok(()) => {
+            failpoint::reach(P::NAME, Point::Committed);
+            count::<P>("new", ids.len());
+        }
         Err(CommitError::Refused(_)) => {
             one_by_one::<P>(writer, seen, &ids, &events).await?;
             let rest = batch(seen, Vec::new(), &[], Some(position));

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::job::{Answer, Decision, Effect, Known, Work};
 use crate::{
     entity::{Context, Entity, Prior},
+    failpoint::{self, Point},
     store::LedgerRow,
 };
 
@@ -55,6 +56,7 @@ impl<E: Entity> Actor for EntityActor<E> {
         live: &mut Live<E>,
     ) -> Result<(), ActorProcessingErr> {
         let decision = live.handle(*work);
+        failpoint::reach(E::SERVICE.name(), Point::Decided);
         // Nobody listens any more when the session has ended: then nothing may be answered either.
         let _ = live.decisions.send(decision);
         Ok(())

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     entity::Entity,
+    failpoint::{self, Point},
     outside::{Call, Outside},
     telemetry::names,
 };
@@ -163,6 +164,7 @@ impl<E: Entity> Caller<E> {
             return;
         };
         let again = owing.made.times.fetch_add(1, Ordering::AcqRel) > 0;
+        failpoint::reach(E::SERVICE.name(), Point::Calling);
         let call = outside.call(&owing.state, &owing.call, again);
         // A handler that panics leaves its call owed, and holds up no other.
         let call = AssertUnwindSafe(call).catch_unwind();
@@ -174,6 +176,7 @@ impl<E: Entity> Caller<E> {
             }
             Err(_) => Vec::new(),
         };
+        failpoint::reach(E::SERVICE.name(), Point::Called);
         let outcome = if told.is_empty() { "unknown" } else { "known" };
         metrics::counter!(names::CALLS, "service" => E::SERVICE.name(), "outcome" => outcome)
             .increment(1);

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     entity::Entity,
+    failpoint::{self, Point},
     seams::Clock,
     store::{Store, StoreFault},
     telemetry::names,
@@ -112,6 +113,7 @@ impl<E: Entity> Intake<E> {
             })
             .collect();
         let ledger = self.look_up(jobs).await?;
+        failpoint::reach(E::SERVICE.name(), Point::LookedUp);
         for ((job, durable), mismatch) in jobs.drain(..).zip(durable).zip(mismatches) {
             let known = ledger.known(&job)?;
             let work = self.work(job, known, durable, mismatch, now)?;

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     bus::Bus,
     entity::Entity,
+    failpoint::{self, Point},
     store::{CommitError, PositionWrite, Writer},
     telemetry::names,
 };
@@ -139,6 +140,7 @@ impl<E: Entity> Journal<E> {
             }
             Err(error) => return Err(End::Fault(error.to_string())),
         }
+        failpoint::reach(E::SERVICE.name(), Point::Committed);
         self.numbers = numbers;
         metrics::histogram!(names::STAGE, "stage" => "commit", "service" => E::SERVICE.name())
             .record(begun.elapsed());
@@ -156,6 +158,7 @@ impl<E: Entity> Journal<E> {
     }
 
     async fn commit(&mut self, turn: &Turn<E>) -> Result<(), CommitError> {
+        failpoint::reach(E::SERVICE.name(), Point::Committing);
         let wait = self.limits.commit_wait();
         let outcome = if turn.batch.is_empty() {
             tokio::time::timeout(wait, self.writer.confirm())

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     bus::{Bus, Outbound, publish},
+    failpoint::{self, Point},
     telemetry::names,
 };
 
@@ -199,18 +200,23 @@ async fn deliver(
     };
     let begun = tokio::time::Instant::now();
     let mut pause = Duration::from_millis(50);
+    let mut told = false;
     loop {
+        failpoint::reach(failpoint::PROCESS, Point::Sending);
         match publish(bus, message.clone()).await {
             Ok(_) => {
+                failpoint::reach(failpoint::PROCESS, Point::Sent);
                 metrics::histogram!(names::STAGE, "stage" => "publish", "service" => subject.service().name())
                     .record(begun.elapsed());
                 return true;
             }
-            Err(error) if pause < PAUSE_MAX => {
-                tracing::debug!(%subject, %error, "not acknowledged, publishing again");
+            // Once a lane and outage, however long it lasts.
+            Err(error) if pause >= PAUSE_MAX && !told => {
+                told = true;
+                tracing::warn!(%subject, %error, "still not acknowledged, publishing again");
             }
             Err(error) => {
-                tracing::warn!(%subject, %error, "still not acknowledged, publishing again");
+                tracing::debug!(%subject, %error, "not acknowledged, publishing again");
             }
         }
         if lane.is_closed() {

@@ -61,7 +61,7 @@ pub struct Limits {
     /// After how many ms an idle entity is put away
     #[arg(long, env = "ONHAND_ENTITY_IDLE_MS", default_value_t = 60_000, value_parser = ms(0))]
     pub entity_idle_ms: u64,
-    /// How many ms a commit may take before its outcome counts as unknown
+    /// How many ms a commit to PostgreSQL may take before its outcome counts as unknown
     #[arg(long, env = "ONHAND_COMMIT_WAIT_MS", default_value_t = 15_000, value_parser = ms(1))]
     pub commit_wait_ms: u64,
     /// How many ms the edge waits for an owner that is away before it answers 503

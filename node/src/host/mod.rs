@@ -15,6 +15,7 @@ mod calls;
 mod creations;
 mod dead;
 mod debts;
+mod failures;
 mod intake;
 mod job;
 mod journal;

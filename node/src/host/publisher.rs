@@ -16,7 +16,12 @@ use super::{
     telling::Telling,
     turn::{Told, Touched},
 };
-use crate::{entity::Entity, store::PositionWrite, telemetry::names};
+use crate::{
+    entity::Entity,
+    failpoint::{self, Point},
+    store::PositionWrite,
+    telemetry::names,
+};
 
 /// What one commit made durable.
 pub(super) struct Durable<E: Entity> {
@@ -65,6 +70,7 @@ impl<E: Entity> Publisher<E> {
             self.answers.give(decision);
             slot.end();
         }
+        failpoint::reach(E::SERVICE.name(), Point::Answered);
         for (entity, touched) in durable.touched {
             self.answers.committed(&entity, &touched.state);
             self.schedule

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     bus::{Bus, BusFault, Delivery, Start, holds},
     entity::Entity,
+    failpoint::{self, Point},
     store::{Position, Standing},
     telemetry::names,
 };
@@ -241,6 +242,7 @@ impl<E: Entity> StreamReader<E> {
                         source: envelope.source,
                         traceparent: envelope.traceparent,
                     };
+                    failpoint::reach(E::SERVICE.name(), Point::Received);
                     self.jobs.send(job).await.map_err(drop)?;
                 }
                 Err((error, bytes)) => bad.push((index, error, bytes)),

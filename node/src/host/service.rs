@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use super::{
     Limits,
     dead::Aside,
+    failures::Failures,
     journal::End,
     session::{self, Live},
 };
@@ -28,8 +29,6 @@ use crate::{
     store::{Database, Store, StoreFault, Writer},
 };
 
-/// How long to wait before another try after a failure.
-const AGAIN: Duration = Duration::from_millis(100);
 /// How long to wait between tries to become an owner.
 const STANDBY: Duration = Duration::from_millis(500);
 
@@ -48,8 +47,8 @@ pub struct Host {
     pub partitions: u16,
     /// How many of them this process owns at most.
     pub partitions_max: u16,
-    /// Where journals run, if not beside everything else: a commit goes to the database and back
-    /// many times, and must not queue behind requests each time.
+    /// Where this service's journal runs, if not beside everything else: on a thread of its own,
+    /// which a commit to SQLite keeps for itself.
     pub journals: Option<tokio::runtime::Handle>,
 }
 
@@ -159,6 +158,7 @@ impl<E: Entity> Service<E> {
     pub async fn run(&self, mut stop: watch::Receiver<bool>) -> Result<(), StartError> {
         let mut careful = 0;
         let mut kept: Option<Box<dyn Writer>> = None;
+        let mut failures = Failures::new();
         while !*stop.borrow() {
             let attempt = tokio::select! {
                 // In this order, so that a run under a seed is always the same.
@@ -171,7 +171,9 @@ impl<E: Entity> Service<E> {
                 Ok(None) => continue,
                 Err(StoreFault::Misconfigured(reason)) => return Err(StartError(reason)),
                 Err(error) => {
-                    tracing::debug!(service = %E::SERVICE, %error, "not an owner yet");
+                    if failures.is_news(&error.to_string()) {
+                        tracing::warn!(service = %E::SERVICE, %error, "not an owner yet, trying again");
+                    }
                     tokio::select! {
                         biased;
                         () = tokio::time::sleep(STANDBY) => {}
@@ -180,6 +182,7 @@ impl<E: Entity> Service<E> {
                     continue;
                 }
             };
+            failures.begin();
             match session::run(self, writer, owned, careful, stop.clone()).await {
                 Ok(ended) => {
                     careful = 0;
@@ -188,14 +191,20 @@ impl<E: Entity> Service<E> {
                         End::Rebalance => kept = ended.writer,
                         End::Careful(n) => careful = n,
                         End::Fault(reason) => {
-                            tracing::warn!(service = %E::SERVICE, reason, "loading everything again from the database");
-                            tokio::time::sleep(AGAIN).await;
+                            let pause = failures.pause();
+                            if failures.is_news(&reason) {
+                                tracing::warn!(service = %E::SERVICE, reason, "loading everything again from the database");
+                            }
+                            tokio::time::sleep(pause).await;
                         }
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(service = %E::SERVICE, %error, "the database is away");
-                    tokio::time::sleep(AGAIN).await;
+                    let pause = failures.pause();
+                    if failures.is_news(&error.to_string()) {
+                        tracing::warn!(service = %E::SERVICE, %error, "the database is away");
+                    }
+                    tokio::time::sleep(pause).await;
                 }
             }
         }

@@ -41,6 +41,7 @@ use super::{
 };
 use crate::{
     entity::Entity,
+    failpoint::{self, Point},
     store::{Standing, Store, StoreFault, Writer},
     telemetry::names,
 };
@@ -86,6 +87,7 @@ pub(super) async fn run<E: Entity>(
         &host.limits,
     );
     let recovered = recovery::recover::<E>(&*store, &schedule, &owned).await?;
+    failpoint::reach(E::SERVICE.name(), Point::Recovered);
     tracing::info!(
         service = %E::SERVICE,
         partitions = owned.len(),

@@ -19,6 +19,7 @@ use super::{Limits, turn::Told};
 use crate::{
     bus::{Bus, BusFault, Outbound},
     entity::Entity,
+    failpoint::{self, Point},
     seams::Clock,
     store::{LedgerRow, Mark, Position, PositionWrite, Standing, Store, StoreFault},
 };
@@ -137,6 +138,7 @@ impl<E: Entity> Teller<E> {
     pub(super) async fn run(mut self) {
         let mut link = self.bus.link();
         let mut checked = None;
+        let mut said = String::new();
         let mut pending: Vec<Told> = Vec::new();
         loop {
             let connection = link.borrow_and_update().connections;
@@ -144,7 +146,13 @@ impl<E: Entity> Teller<E> {
             if let Err(pause) = result {
                 match pause {
                     Pause::Broker(error) => tracing::debug!(%error, "events wait for the broker"),
-                    Pause::Store(error) => tracing::warn!(%error, "events wait for the database"),
+                    Pause::Store(error) => {
+                        let error = error.to_string();
+                        if said != error {
+                            tracing::warn!(error, "events wait for the database");
+                            said = error;
+                        }
+                    }
                 }
                 checked = None;
                 if self.told.is_closed() {
@@ -153,6 +161,7 @@ impl<E: Entity> Teller<E> {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
+            said.clear();
             let mut batches = Vec::new();
             tokio::select! {
                 // In this order, so that a run under a seed is always the same.
@@ -330,6 +339,7 @@ impl<E: Entity> Teller<E> {
                             headers: Vec::new(),
                             payload: payload.into(),
                         };
+                        failpoint::reach(E::SERVICE.name(), Point::Telling);
                         Some(self.bus.send(message).await.map_err(Pause::Broker)?)
                     }
                     None => None,
@@ -341,6 +351,7 @@ impl<E: Entity> Teller<E> {
                     Some(ack) => Some(ack.await.map_err(Pause::Broker)?),
                     None => None,
                 };
+                failpoint::reach(E::SERVICE.name(), Point::Told);
                 self.told(partition, number, sequence);
             }
         }

@@ -2,112 +2,124 @@
 
 use super::{
     Batch, Creation, LedgerRow, PositionWrite, StateWrite,
-    connection::Statement,
     sql::{self, Dialect},
+    statement::{Field, Statement},
 };
-use crate::table::{Column, Row, Table, Value};
+use crate::table::{Column, Line, Row, Table};
 
-/// Everything that a batch writes, a statement a table; states first, so that a stale writer is
-/// found out before it writes anything else.
-pub(super) fn statements(dialect: Dialect, table: &Table, batch: &Batch) -> Vec<Statement> {
-    let mut statements = Vec::new();
-    let mut add = |columns: &[Column], rows, sql: &dyn Fn(&[Column], usize) -> String| {
-        add(&mut statements, dialect, true, columns, rows, sql);
-    };
-    let insert = |table: &'static str, conflict: String| {
-        move |columns: &[Column], places| dialect.insert(table, columns, places, &conflict)
-    };
-    let (fresh, known): (Vec<&StateWrite>, Vec<&StateWrite>) =
-        batch.states.iter().partition(|s| s.expected == 0);
-    let rows = fresh
-        .iter()
-        .map(|s| state_values(s, table, i64::from(s.partition.0)));
-    add(
-        &sql::insert_columns(table),
-        rows.collect(),
-        &insert(table.name, String::new()),
-    );
-    let rows = known.iter().map(|s| state_values(s, table, s.expected));
-    add(&sql::update_columns(table), rows.collect(), &|_, places| {
-        dialect.update_states(table, places)
-    });
-    if let Some(lines) = &table.lines {
-        let columns = sql::line_columns(lines);
-        let conflict = sql::upsert(&[lines.parent, lines.number], &columns);
-        let rows = batch.states.iter().flat_map(line_values);
-        add(&columns, rows.collect(), &insert(lines.name, conflict));
-    }
-    let rows = batch.ledger.iter().map(ledger_values);
-    add(
-        &sql::LEDGER,
-        rows.collect(),
-        &insert("ledger", String::new()),
-    );
-    let rows = batch.creations.iter().map(creation_values);
-    add(
-        &sql::REQUEST_KEY,
-        rows.collect(),
-        &insert("request_key", String::new()),
-    );
-    let rows = batch.positions.iter().map(position_values);
-    let conflict = sql::upsert(&["mark", "partition"], &sql::POSITION);
-    add(
-        &sql::POSITION,
-        rows.collect(),
-        &insert("position", conflict),
-    );
-    statements
+/// The statements of a service's writer: their texts are the same for every batch.
+pub(super) struct Statements {
+    insert_state: Text,
+    update_state: Text,
+    lines: Option<Text>,
+    ledger: Text,
+    request_key: Text,
+    position: Text,
+    owing: bool,
 }
 
-/// Adds what writes these rows, in statements of as many as one takes; `every` says whether each
-/// row must change one.
-pub(super) fn add(
-    statements: &mut Vec<Statement>,
-    dialect: Dialect,
-    every: bool,
-    columns: &[Column],
-    mut rows: Vec<Vec<Value>>,
-    sql: impl Fn(&[Column], usize) -> String,
-) {
-    while !rows.is_empty() {
-        let behind = rows.split_off(dialect.chunk(rows.len()));
-        let places = dialect.places(rows.len());
-        statements.push(Statement {
-            sql: sql(columns, places),
-            columns: columns.to_vec(),
-            values: places * columns.len(),
-            every,
-            rows: std::mem::replace(&mut rows, behind),
+/// The text of a statement, and what the rows hold that it takes.
+struct Text {
+    sql: String,
+    columns: Vec<Column>,
+}
+
+impl Text {
+    fn insert(dialect: Dialect, table: &str, columns: Vec<Column>, conflict: &str) -> Self {
+        Self {
+            sql: dialect.insert(table, &columns, conflict),
+            columns,
+        }
+    }
+
+    fn on<'a>(&'a self, rows: Vec<Vec<Field<'a>>>) -> Statement<'a> {
+        Statement {
+            sql: self.sql.as_str().into(),
+            columns: &self.columns,
+            rows,
+            every: true,
+        }
+    }
+}
+
+impl Statements {
+    /// The statements that write a service's tables and the host's.
+    pub(super) fn new(dialect: Dialect, table: &Table) -> Self {
+        let lines = table.lines.map(|lines| {
+            let columns = sql::line_columns(&lines);
+            let conflict = sql::upsert(&[lines.parent, lines.number], &columns);
+            Text::insert(dialect, lines.name, columns, &conflict)
         });
+        let position = sql::upsert(&["mark", "partition"], &sql::POSITION);
+        Self {
+            insert_state: Text::insert(dialect, table.name, sql::insert_columns(table), ""),
+            update_state: Text {
+                sql: dialect.update_states(table),
+                columns: sql::update_columns(table),
+            },
+            lines,
+            ledger: Text::insert(dialect, "ledger", sql::LEDGER.to_vec(), ""),
+            request_key: Text::insert(dialect, "request_key", sql::REQUEST_KEY.to_vec(), ""),
+            position: Text::insert(dialect, "position", sql::POSITION.to_vec(), &position),
+            owing: table.owing,
+        }
+    }
+
+    /// Everything that a batch writes, a statement a table; states first, so that a stale writer
+    /// is found out before it writes anything else.
+    pub(super) fn of<'a>(&'a self, batch: &'a Batch) -> Vec<Statement<'a>> {
+        let (fresh, known): (Vec<&StateWrite>, Vec<&StateWrite>) =
+            batch.states.iter().partition(|s| s.expected == 0);
+        let fresh = fresh
+            .into_iter()
+            .map(|s| self.state(s, i64::from(s.partition.0)));
+        let known = known.into_iter().map(|s| self.state(s, s.expected));
+        let mut statements = vec![
+            self.insert_state.on(fresh.collect()),
+            self.update_state.on(known.collect()),
+        ];
+        if let Some(lines) = &self.lines {
+            statements.push(lines.on(batch.states.iter().flat_map(line_values).collect()));
+        }
+        statements.extend([
+            self.ledger
+                .on(batch.ledger.iter().map(ledger_values).collect()),
+            self.request_key
+                .on(batch.creations.iter().map(creation_values).collect()),
+            self.position
+                .on(batch.positions.iter().map(position_values).collect()),
+        ]);
+        statements.retain(|statement| !statement.rows.is_empty());
+        statements
+    }
+
+    /// The id, a second column (the partition or the expected version), the version, then the rest.
+    fn state<'a>(&self, state: &'a StateWrite, second: i64) -> Vec<Field<'a>> {
+        let Row { values, .. } = &state.row;
+        let mut row = Vec::with_capacity(values.len() + 4);
+        row.extend([
+            state.entity.as_str().into(),
+            second.into(),
+            state.version.into(),
+        ]);
+        if self.owing {
+            row.push(state.owing.into());
+        }
+        row.extend(values.iter().map(Field::from));
+        row
     }
 }
 
-/// The id, a second column (the partition or the expected version), the version, then the rest.
-fn state_values(state: &StateWrite, table: &Table, second: i64) -> Vec<Value> {
-    let Row { values, .. } = &state.row;
-    let mut row = Vec::with_capacity(values.len() + 4);
-    row.extend([
-        state.entity.as_str().into(),
-        second.into(),
-        state.version.into(),
-    ]);
-    if table.owing {
-        row.push(state.owing.into());
-    }
-    row.extend_from_slice(values);
-    row
-}
-
-fn line_values(state: &StateWrite) -> impl Iterator<Item = Vec<Value>> {
-    state.row.lines.iter().map(|line| {
-        let mut row = Vec::with_capacity(line.values.len() + 2);
-        row.extend([state.entity.as_str().into(), line.number.into()]);
-        row.extend_from_slice(&line.values);
+fn line_values(state: &StateWrite) -> impl Iterator<Item = Vec<Field<'_>>> {
+    state.row.lines.iter().map(|Line { number, values }| {
+        let mut row = Vec::with_capacity(values.len() + 2);
+        row.extend([state.entity.as_str().into(), (*number).into()]);
+        row.extend(values.iter().map(Field::from));
         row
     })
 }
 
-fn ledger_values(row: &LedgerRow) -> Vec<Value> {
+fn ledger_values(row: &LedgerRow) -> Vec<Field<'_>> {
     vec![
         i64::from(row.partition.0).into(),
         row.number.into(),
@@ -116,30 +128,30 @@ fn ledger_values(row: &LedgerRow) -> Vec<Value> {
         row.origin.name().into(),
         row.request_id.as_str().into(),
         row.digest.map(messages::Digest::stored).into(),
-        row.kind.clone().into(),
-        row.order_id.clone().into(),
+        row.kind.as_str().into(),
+        row.order_id.as_deref().into(),
         row.amount.into(),
         row.balance.into(),
-        row.body.clone().into(),
+        row.body.as_str().into(),
         row.at.into(),
     ]
 }
 
-fn creation_values(creation: &Creation) -> Vec<Value> {
+fn creation_values(creation: &Creation) -> Vec<Field<'_>> {
     vec![
-        creation.call.clone().into(),
-        creation.key.clone().into(),
+        creation.call.as_str().into(),
+        creation.key.as_str().into(),
         creation.digest.stored().into(),
         creation.entity.as_str().into(),
         creation.at.into(),
     ]
 }
 
-fn position_values(write: &PositionWrite) -> Vec<Value> {
+fn position_values(write: &PositionWrite) -> Vec<Field<'_>> {
     vec![
         write.mark.name().into(),
         i64::from(write.partition.0).into(),
-        write.position.stream.clone().into(),
+        write.position.stream.as_str().into(),
         write.position.sequence.cast_signed().into(),
         write.position.at.into(),
         write.number.into(),

@@ -9,12 +9,12 @@ use sqlx::Row as _;
 
 use super::{
     CommitError, DatabaseUrl, Migrations, Position, Readers, StoreFault,
-    batch::add,
-    connection::{Connection, Statement},
+    connection::Connection,
     database::{fault, unreadable},
     lock::FileLock,
     opening,
     sql::{self, Dialect},
+    statement::{Field, Statement},
 };
 use crate::table::{Column, Kind, Reader, RowError, Value};
 
@@ -160,8 +160,21 @@ impl EventWriter {
 
     /// Writes a batch, whole or not at all.
     pub async fn commit(&mut self, batch: EventBatch) -> Result<(), CommitError> {
-        let statements = statements(self.connection.dialect(), batch);
-        self.connection.commit(statements).await
+        match &self.connection {
+            // Not on a thread that others wait for.
+            Connection::Sqlite(c) => {
+                let connection = c.clone();
+                tokio::task::spawn_blocking(move || {
+                    connection.commit(&statements(Dialect::Sqlite, &batch))
+                })
+                .await
+                .map_err(|error| StoreFault::Unreachable(error.to_string()))?
+            }
+            Connection::Postgres(_) => {
+                let statements = statements(Dialect::Postgres, &batch);
+                self.connection.commit(&statements).await
+            }
+        }
     }
 
     /// Makes sure that this is still the one that writes, where that can be lost unnoticed.
@@ -185,45 +198,54 @@ impl EventWriter {
 }
 
 /// Everything that a batch writes.
-fn statements(dialect: Dialect, batch: EventBatch) -> Vec<Statement> {
-    let mut statements = Vec::new();
-    let mut insert = |table: &str, columns: &[Column], conflict: &str, rows| {
-        // What is known already is left as it is.
-        let every = false;
-        let sql = |columns: &[Column], places| dialect.insert(table, columns, places, conflict);
-        add(&mut statements, dialect, every, columns, rows, sql);
+fn statements(dialect: Dialect, batch: &EventBatch) -> Vec<Statement<'_>> {
+    let write = |sql: String, columns, rows| Statement {
+        sql: sql.into(),
+        columns,
+        rows,
+        // What is known already is left as it is, and what is forgotten was as many as it was.
+        every: false,
     };
-    for write in batch.writes {
-        insert(write.table, write.columns, write.conflict, write.rows);
+    let mut statements = Vec::new();
+    for Write {
+        table,
+        columns,
+        conflict,
+        rows,
+    } in &batch.writes
+    {
+        let rows = rows.iter().map(|row| row.iter().map(Field::from).collect());
+        let sql = dialect.insert(table, columns, conflict);
+        statements.push(write(sql, *columns, rows.collect()));
     }
-    let seen = batch.seen.into_iter().map(seen_values).collect();
-    insert("event_seen", &SEEN, "ON CONFLICT DO NOTHING", seen);
-    let position = batch.position.into_iter().map(position_values).collect();
-    let conflict = sql::upsert(&["id"], &POSITION);
-    insert("event_position", &POSITION, &conflict, position);
+    let seen = dialect.insert("event_seen", &SEEN, "ON CONFLICT DO NOTHING");
+    let rows = batch.seen.iter().map(seen_values).collect();
+    statements.push(write(seen, &SEEN, rows));
+    let position = sql::upsert(&["id"], &POSITION);
+    let position = dialect.insert("event_position", &POSITION, &position);
+    let rows = batch.position.iter().map(position_values).collect();
+    statements.push(write(position, &POSITION, rows));
     let forget = match dialect {
         Dialect::Sqlite => "DELETE FROM event_seen WHERE source = ? AND number <= ?",
-        Dialect::Postgres => "DELETE FROM event_seen WHERE source = ANY($1) AND number <= ANY($2)",
+        Dialect::Postgres => {
+            "DELETE FROM event_seen s USING UNNEST($1::text[], $2::bigint[]) AS f (source, number)
+             WHERE s.source = f.source AND s.number <= f.number"
+        }
     };
-    statements.extend(batch.forget.into_iter().map(|source| Statement {
-        sql: forget.to_owned(),
-        columns: SEEN.to_vec(),
-        rows: vec![seen_values(source)],
-        values: SEEN.len(),
-        // What is forgotten was as many as it was.
-        every: false,
-    }));
+    let rows = batch.forget.iter().map(seen_values).collect();
+    statements.push(write(forget.to_owned(), &SEEN, rows));
+    statements.retain(|statement| !statement.rows.is_empty());
     statements
 }
 
-fn seen_values((source, number): SeenRow) -> Vec<Value> {
-    vec![source.into(), number.into()]
+fn seen_values((source, number): &SeenRow) -> Vec<Field<'_>> {
+    vec![source.as_str().into(), (*number).into()]
 }
 
-fn position_values(position: Position) -> Vec<Value> {
+fn position_values(position: &Position) -> Vec<Field<'_>> {
     vec![
         1.into(),
-        position.stream.into(),
+        position.stream.as_str().into(),
         position.sequence.cast_signed().into(),
         position.at.into(),
     ]

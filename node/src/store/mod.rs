@@ -10,8 +10,10 @@ mod events;
 mod lock;
 mod migrations;
 mod opening;
+mod postgres;
 mod sql;
-mod transaction;
+mod sqlite;
+mod statement;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use sqlx::{ConnectOptions as _, PgConnection, SqliteConnection, migrate::Migrator};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, migrate::Migrator};
 
 use super::{
     StoreFault,
     database::{self, fault},
     lock::{self, FileLock},
+    sqlite::Sqlite,
 };
 
 /// How long a writer that says nothing keeps its locks in PostgreSQL: a process that is stopped,
@@ -18,7 +19,7 @@ const LEASE_MS: u32 = 10_000;
 pub(super) async fn sqlite(
     path: &Path,
     migrations: &Migrator,
-) -> Result<Option<(SqliteConnection, FileLock)>, StoreFault> {
+) -> Result<Option<(Sqlite, FileLock)>, StoreFault> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|e| io_fault(folder, &e))?;
     }
@@ -31,7 +32,8 @@ pub(super) async fn sqlite(
         .run_direct(None, &mut connection, false)
         .await
         .map_err(migration)?;
-    Ok(Some((connection, lock)))
+    connection.close().await.map_err(fault)?;
+    Ok(Some((Sqlite::open(path)?, lock)))
 }
 
 /// Connects to PostgreSQL; the session ends by the server's own clock when it says nothing.

@@ -1,14 +1,13 @@
 //! The SQL that the host writes, in both dialects.
 //!
-//! One statement a table and batch. The dialects differ in one place: where a batch's rows come
-//! from ([`Dialect::rows`]): multi-row `VALUES` in SQLite, `UNNEST` of one array a column in
-//! PostgreSQL. Everything else is text that both understand. In SQLite a statement has places for
-//! 1, 2, 4 … rows, so that few texts are ever prepared; places that are left over stay null, and
-//! the first column of a row never is.
+//! The dialects differ in where rows come from. PostgreSQL is far away: one statement takes all rows
+//! of a table, `UNNEST` of one array a column. SQLite is here: what writes takes one row and is run
+//! again for the next; what reads takes multi-row `VALUES` with places for 1, 2, 4 … rows, so that
+//! few texts are ever prepared (places left over stay null, and the first column never is).
 
 use std::fmt::Write as _;
 
-use crate::table::{Column, Kind, Table, Value};
+use crate::table::{Column, Kind, Table};
 
 /// Which SQL is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +18,7 @@ pub(super) enum Dialect {
     Postgres,
 }
 
-/// The most rows that one statement takes in SQLite.
+/// The most keys that one statement takes in SQLite.
 const ROWS_MAX: usize = 256;
 
 pub(super) const LEDGER: [Column; 13] = [
@@ -63,7 +62,7 @@ const OWING: Column = Column::boolean("owing");
 const EXPECTED: Column = Column::integer("expected");
 
 impl Dialect {
-    /// How many rows one statement takes, of `left`.
+    /// How many keys one statement that reads takes, of `left`.
     pub(super) fn chunk(self, left: usize) -> usize {
         match self {
             Self::Postgres => left,
@@ -71,7 +70,7 @@ impl Dialect {
         }
     }
 
-    /// How many places the statement for `rows` rows has.
+    /// How many places the statement that reads for `rows` keys has.
     pub(super) const fn places(self, rows: usize) -> usize {
         match self {
             // An array takes any number.
@@ -84,8 +83,7 @@ impl Dialect {
     fn rows(self, columns: &[Column], places: usize) -> String {
         match self {
             Self::Sqlite => {
-                let row = format!("({})", vec!["?"; columns.len()].join(","));
-                let rows = vec![row; places].join(",");
+                let rows = vec![self::places(columns); places].join(",");
                 format!("SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL")
             }
             Self::Postgres => {
@@ -99,45 +97,34 @@ impl Dialect {
         }
     }
 
-    /// Inserts rows, with `conflict` behind.
-    pub(super) fn insert(
-        self,
-        table: &str,
-        columns: &[Column],
-        places: usize,
-        conflict: &str,
-    ) -> String {
-        let insert = self.or_rollback("INSERT");
-        format!(
-            "{insert} INTO {table} ({}) {} {conflict}",
-            names(columns),
-            self.rows(columns, places)
-        )
+    /// Inserts a row, in PostgreSQL many, with `conflict` behind.
+    pub(super) fn insert(self, table: &str, columns: &[Column], conflict: &str) -> String {
+        let rows = match self {
+            Self::Sqlite => format!("VALUES {}", places(columns)),
+            Self::Postgres => self.rows(columns, 1),
+        };
+        format!("INSERT INTO {table} ({}) {rows} {conflict}", names(columns))
     }
 
-    /// Updates rows of a state table where the expected version stands.
-    pub(super) fn update_states(self, table: &Table, places: usize) -> String {
-        let columns = update_columns(table);
-        let set: Vec<String> = columns[2..]
-            .iter()
-            .map(|c| format!("{0} = v.{0}", c.name))
-            .collect();
-        format!(
-            "WITH v ({}) AS ({}) {} {t} SET {} FROM v WHERE {t}.id = v.id AND {t}.version = v.expected",
-            names(&columns),
-            self.rows(&columns, places),
-            self.or_rollback("UPDATE"),
-            set.join(", "),
-            t = table.name,
-        )
-    }
-
-    /// A statement that takes its whole transaction along when a row is refused: nothing less is
-    /// ever wanted, and SQLite need not keep what it would take to undo the statement alone.
-    fn or_rollback(self, verb: &str) -> String {
+    /// Updates a row of a state table, in PostgreSQL many, where the expected version stands.
+    pub(super) fn update_states(self, table: &Table) -> String {
+        let (t, columns) = (table.name, update_columns(table));
+        let set = |value: &dyn Fn(usize, &Column) -> String| {
+            let set = columns.iter().enumerate().skip(2);
+            let set = set.map(|(n, c)| format!("{} = {}", c.name, value(n, c)));
+            set.collect::<Vec<_>>().join(", ")
+        };
         match self {
-            Self::Sqlite => format!("{verb} OR ROLLBACK"),
-            Self::Postgres => verb.to_owned(),
+            Self::Sqlite => format!(
+                "UPDATE {t} SET {} WHERE id = ?1 AND version = ?2",
+                set(&|n, _| format!("?{}", n + 1))
+            ),
+            Self::Postgres => format!(
+                "WITH v ({}) AS ({}) UPDATE {t} SET {} FROM v WHERE {t}.id = v.id AND {t}.version = v.expected",
+                names(&columns),
+                self.rows(&columns, 1),
+                set(&|_, c| format!("v.{}", c.name)),
+            ),
         }
     }
 
@@ -228,11 +215,9 @@ pub(super) fn names(columns: &[Column]) -> String {
     })
 }
 
-/// A batch's rows, column by column, for `UNNEST`.
-pub(super) fn transpose(columns: &[Column], rows: &[Vec<Value>]) -> Vec<Vec<Value>> {
-    (0..columns.len())
-        .map(|n| rows.iter().map(|row| row[n].clone()).collect())
-        .collect()
+/// A place a column, for one row.
+fn places(columns: &[Column]) -> String {
+    format!("({})", vec!["?"; columns.len()].join(","))
 }
 
 const fn pg_type(kind: Kind) -> &'static str {

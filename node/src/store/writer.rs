@@ -10,23 +10,26 @@ use std::{
 
 use async_trait::async_trait;
 use messages::{Partition, Service, Timestamp};
-use sqlx::{AssertSqlSafe, PgConnection, Row as _};
+use sqlx::{PgConnection, Row as _};
 
 use super::{
-    Batch, CommitError, Mark, Position, Standing, StoreFault, Writer, batch,
-    connection::{self, Connection},
+    Batch, CommitError, Mark, Position, Standing, StoreFault, Writer,
+    batch::Statements,
+    connection::Connection,
     database::{Database, DatabaseUrl, fault},
     lock::FileLock,
-    opening, sql,
+    opening,
+    postgres::lock_class,
+    sql,
 };
-use crate::table::{Column, Table, Value};
+use crate::table::{Column, Value};
 
 /// The second key of the lock that every process of a service shares, by which they are counted.
 const MEMBERS: i32 = 1_000_000;
 
 pub(super) struct SqlWriter {
     connection: Connection,
-    table: Table,
+    statements: Statements,
     service: Service,
     owned: BTreeSet<Partition>,
     _lock: Option<FileLock>,
@@ -50,7 +53,7 @@ impl SqlWriter {
                 let mut connection = opening::postgres(url, database.service.name()).await?;
                 opening::migrate(&mut connection, &database.migrations.postgres).await?;
                 sqlx::query("SELECT pg_advisory_lock_shared($1, $2)")
-                    .bind(connection::lock_class(database.service))
+                    .bind(lock_class(database.service))
                     .bind(MEMBERS)
                     .execute(&mut connection)
                     .await
@@ -60,8 +63,8 @@ impl SqlWriter {
         };
         fix_partitions(&mut connection, database.partitions).await?;
         Ok(Self {
+            statements: Statements::new(connection.dialect(), &database.table),
             connection,
-            table: database.table,
             service: database.service,
             owned: BTreeSet::new(),
             _lock: lock,
@@ -96,7 +99,7 @@ impl Writer for SqlWriter {
             let taken = match &mut self.connection {
                 Connection::Sqlite(_) => true,
                 Connection::Postgres(c) => sqlx::query("SELECT pg_try_advisory_lock($1, $2)")
-                    .bind(connection::lock_class(self.service))
+                    .bind(lock_class(self.service))
                     .bind(i32::from(partition.0))
                     .fetch_one(c)
                     .await
@@ -114,7 +117,7 @@ impl Writer for SqlWriter {
         for partition in partitions {
             if let Connection::Postgres(c) = &mut self.connection {
                 sqlx::query("SELECT pg_advisory_unlock($1, $2)")
-                    .bind(connection::lock_class(self.service))
+                    .bind(lock_class(self.service))
                     .bind(i32::from(partition.0))
                     .execute(c)
                     .await
@@ -192,8 +195,7 @@ impl Writer for SqlWriter {
     }
 
     async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
-        let statements = batch::statements(self.connection.dialect(), &self.table, batch);
-        self.connection.commit(statements).await
+        self.connection.commit(&self.statements.of(batch)).await
     }
 
     async fn confirm(&mut self) -> Result<(), StoreFault> {
@@ -211,7 +213,7 @@ async fn fix_partitions(connection: &mut Connection, partitions: u16) -> Result<
     let first = format!(
         "INSERT INTO meta (name, value) VALUES ('partitions', '{partitions}') ON CONFLICT (name) DO NOTHING"
     );
-    connection.run(AssertSqlSafe(first)).await.map_err(fault)?;
+    connection.run(first).await?;
     let fixed = "SELECT value FROM meta WHERE name = 'partitions'";
     let value = [Column::text("value")];
     let rows = connection.read(fixed, &value).await?;
@@ -244,7 +246,7 @@ async fn locks(
          AND objid::bigint >= $2 AND objid::bigint < $3
          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
     )
-    .bind(i64::from(connection::lock_class(service)))
+    .bind(i64::from(lock_class(service)))
     .bind(i64::from(keys.start))
     .bind(i64::from(keys.end))
     .fetch_one(connection)

@@ -8,6 +8,7 @@ use futures::StreamExt as _;
 use node::table::{Kind, Reader, RowError};
 
 use super::order::{self, Effect, Line, Order};
+use super::orphan;
 use super::progress::Progress;
 use super::report::{Finding, Report};
 use super::snapshot::{Rows, Snapshot};
@@ -75,8 +76,9 @@ pub(super) async fn check(
             effect = effects.next(progress).await?;
         }
         let order = lines.and_then(joined);
-        if let Some(order) = &order {
-            count(order, report);
+        match &order {
+            Some(order) => count(order, report),
+            None => report.checked.orders_gone += 1,
         }
         suspects.consider(&id, order.as_ref(), &done, report);
     }
@@ -87,7 +89,7 @@ pub(super) async fn check(
 pub(super) fn judge(id: &str, order: Option<&Order>, effects: &[Effect]) -> Vec<Finding> {
     match order {
         Some(order) => order::judge(order, effects),
-        None => order::judge_orphans(id, effects),
+        None => orphan::judge(id, effects),
     }
 }
 

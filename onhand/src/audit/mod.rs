@@ -6,7 +6,8 @@
 //! where a difference may only be in flight: `again`. Invariant: participants are read first and orders
 //! last, each in one read transaction, so that an effect without its order is never a race.
 //! Memory: ordered scans, one product or order at a time, plus what is listed; sorting is the
-//! databases' own, on disk. A long read transaction keeps SQLite's log from being cut meanwhile.
+//! databases' own, on disk. Invariant: it writes nothing; what undoes an effect without an order is
+//! named, and sent to its owner where a person says so: `release`. A long read transaction keeps SQLite's log from being cut meanwhile.
 
 mod account;
 mod again;
@@ -18,12 +19,14 @@ mod coupon_tests;
 mod ledger;
 mod merge;
 mod order;
+mod orphan;
 mod payment;
 #[cfg(test)]
 mod payment_tests;
 #[cfg(test)]
 mod point_tests;
 mod progress;
+mod release;
 mod report;
 mod snapshot;
 mod taken;
@@ -36,6 +39,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
+use messages::Service;
+use node::config::Broker;
 use node::store::DatabaseUrl;
 
 use self::progress::Progress;
@@ -69,6 +74,16 @@ pub(crate) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Send the owners the releases that undo effects whose order is gone (asks first)
+    ///
+    /// Exits 0 then where nothing else is off.
+    #[arg(long)]
+    release: bool,
+    /// Do not ask
+    #[arg(long, short, requires = "release")]
+    yes: bool,
+    #[command(flatten)]
+    broker: Broker,
 }
 
 /// Neither clean nor off: the databases could not be read.
@@ -76,6 +91,10 @@ const CANNOT_AUDIT: u8 = 2;
 
 /// Audits, and prints what was found.
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
+    if args.release && !args.yes && !release::can_ask() {
+        eprintln!("nobody is there to be asked: say --yes to send releases");
+        return Ok(ExitCode::FAILURE);
+    }
     let file = |name: &str| DatabaseUrl::Sqlite(args.data.join(name));
     let databases = Databases {
         product: args
@@ -104,11 +123,24 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     } else {
         print!("{report}");
     }
-    Ok(if report.is_clean() {
+    let releases = report.releases();
+    if !args.release || releases.is_empty() {
+        return Ok(exit(report.is_clean()));
+    }
+    if !args.yes && !release::confirmed(&releases)? {
+        eprintln!("nothing was sent");
+        return Ok(ExitCode::FAILURE);
+    }
+    release::send(&releases, &databases, &args.broker, &args.data).await?;
+    Ok(exit(report.is_undone_by_releases()))
+}
+
+fn exit(well: bool) -> ExitCode {
+    if well {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
-    })
+    }
 }
 
 /// A database that is a file, where it is there: not every system runs every service.
@@ -142,9 +174,22 @@ struct Databases {
 }
 
 impl Databases {
+    /// The database of a service.
+    fn of(&self, service: Service) -> Result<&DatabaseUrl> {
+        let found = match service {
+            Service::Order => Some(&self.order),
+            Service::Product => Some(&self.product),
+            Service::Point => self.point.as_ref(),
+            Service::Coupon => self.coupon.as_ref(),
+            Service::Payment => self.payment.as_ref(),
+        };
+        found.with_context(|| format!("there is no database of {service}s"))
+    }
+
     /// The participants besides the products.
     fn participants(&self) -> [Participant<'_>; 3] {
         let points = Participant {
+            service: Service::Point,
             whose: "points",
             step: "points",
             took: "used",
@@ -154,6 +199,7 @@ impl Databases {
             database: self.point.as_ref(),
         };
         let coupons = Participant {
+            service: Service::Coupon,
             whose: "coupons",
             step: "coupon",
             took: "used",
@@ -163,6 +209,7 @@ impl Databases {
             database: self.coupon.as_ref(),
         };
         let payments = Participant {
+            service: Service::Payment,
             whose: "payments",
             step: "payment",
             took: "authorised",

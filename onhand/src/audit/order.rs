@@ -91,22 +91,6 @@ pub(super) fn judge(order: &Order, effects: &[Effect]) -> Vec<Finding> {
     judge.findings
 }
 
-/// Everything that is off with effects that bear the id of no order.
-pub(super) fn judge_orphans(order: &str, effects: &[Effect]) -> Vec<Finding> {
-    effects
-        .iter()
-        .filter(|effect| effect.amount != 0)
-        .map(|effect| {
-            Finding::new(
-                format_args!("order {order}"),
-                format_args!("{} on product {}", effect.request_id, effect.product),
-                "an order that it belongs to",
-                format_args!("none, and an amount of {}", effect.amount),
-            )
-        })
-        .collect()
-}
-
 /// By product and attempt.
 type Deeds<'e> = BTreeMap<(&'e str, i64), Deed>;
 

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::release::Release;
+
 /// How many findings are listed; more are counted.
 pub(super) const LISTED_MAX: usize = 10_000;
 
@@ -17,6 +19,9 @@ pub(super) struct Finding {
     pub(super) what: String,
     pub(super) expected: String,
     pub(super) found: String,
+    /// What undoes it, where one command does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) release: Option<Release>,
 }
 
 impl Finding {
@@ -31,7 +36,13 @@ impl Finding {
             what: what.to_string(),
             expected: expected.to_string(),
             found: found.to_string(),
+            release: None,
         }
+    }
+
+    /// Names the release that undoes it.
+    pub(super) fn undone_by(self, release: Option<Release>) -> Self {
+        Self { release, ..self }
     }
 }
 
@@ -42,8 +53,13 @@ impl fmt::Display for Finding {
             what,
             expected,
             found,
+            release,
         } = self;
-        write!(f, "{whose}: {what}: expected {expected}, found {found}")
+        write!(f, "{whose}: {what}: expected {expected}, found {found}")?;
+        match release {
+            Some(release) => write!(f, "; undone by {release}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -66,6 +82,8 @@ pub(super) struct Checked {
     pub(super) orders_by_status: BTreeMap<String, u64>,
     /// Orders that are pending, being cancelled or owe something: not judged by how they end.
     pub(super) in_flight: u64,
+    /// Ids under which something was done to products, and that no order has.
+    pub(super) orders_gone: u64,
     /// Commands that such orders have asked for and not been answered.
     pub(super) still_owed: u64,
     /// Ledger rows of our sagas, of order systems outside, and of callers with keys of their own.
@@ -88,6 +106,17 @@ pub(super) struct Report {
 impl Report {
     pub(super) fn is_clean(&self) -> bool {
         self.findings_total == 0
+    }
+
+    /// What undoes what is off, as far as it is listed.
+    pub(super) fn releases(&self) -> Vec<&Release> {
+        let findings = self.findings.iter();
+        findings.filter_map(|f| f.release.as_ref()).collect()
+    }
+
+    /// Whether nothing is off but what releases undo.
+    pub(super) fn is_undone_by_releases(&self) -> bool {
+        self.findings_total == self.releases().len() as u64
     }
 
     pub(super) fn found(&mut self, finding: Finding) {
@@ -132,6 +161,7 @@ impl fmt::Display for Report {
         rows.extend([
             ("their ledger rows".to_owned(), checked.order_ledger_rows),
             ("in flight".to_owned(), checked.in_flight),
+            ("orders that are gone".to_owned(), checked.orders_gone),
             ("still owed".to_owned(), checked.still_owed),
             ("looked at again".to_owned(), checked.looked_at_again),
         ]);

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Result;
+use messages::Service;
 use node::store::DatabaseUrl;
 use node::table::{Kind, Reader, RowError};
 
@@ -28,6 +29,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(if cfg!(test) { 5 } else {
 
 /// A participant, and how its ledger and the orders speak of it.
 pub(super) struct Participant<'a> {
+    /// Whose it is.
+    pub(super) service: Service,
     /// Whose database it is, for a person: `coupons`.
     pub(super) whose: &'static str,
     /// The step in an order's parts: `coupon`.

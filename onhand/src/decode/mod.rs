@@ -169,6 +169,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::BufRead as _;
+
     use super::*;
 
     #[test]
@@ -246,6 +248,23 @@ mod tests {
             bytes.resize(600, 0);
             let mut output = Vec::new();
             show(&bytes, false, &mut output).unwrap_or_else(|fault| panic!("{marker:x}: {fault}"));
+        }
+    }
+
+    proptest::proptest! {
+        /// What can be shown of any bytes is a line of JSON a value, and the rest is a fault.
+        #[test]
+        fn any_bytes_are_shown_or_named(bytes: Vec<u8>) {
+            let mut output = Vec::new();
+            let outcome = show(&bytes, false, &mut output);
+            for line in output.lines() {
+                let line = line.expect("JSON is UTF-8");
+                let read = serde_json::from_str::<serde_json::Value>(&line);
+                assert!(read.is_ok(), "{line}");
+            }
+            if let Err(fault) = outcome {
+                assert!(!fault.to_string().is_empty());
+            }
         }
     }
 

@@ -23,13 +23,25 @@ use crate::order::Order;
 /// How often an order is asked for that another process owns.
 const POLL_EVERY: Duration = Duration::from_millis(200);
 
+/// One event, as it is described to readers of the document.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "the stream is written as text")]
+struct OrderEvent {
+    /// Always `order`.
+    #[schema(example = "order")]
+    event: String,
+    /// The order as it stands then, as JSON.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
+
 /// The order now and whenever it moves, until it is at rest.
 #[utoipa::path(
     get,
     path = "/orders/{id}/events",
     params(("id" = String, Path, format = Uuid)),
     responses(
-        (status = 200, description = "events named `order`, each with the order as it stands then", content_type = "text/event-stream", body = String),
+        (status = 200, description = "events named `order`, each with the order as it stands then", content_type = "text/event-stream", body = OrderEvent),
         Read,
     )
 )]

@@ -150,14 +150,7 @@ async fn hurt_under_orders_of_everything(system: &mut System, hurt: impl AsyncFn
 
     let told = running.finish().await;
     check::at_rest(system, &load, &told).await;
-    // What failed orders give back may have been under way until now.
-    onhand_tests::eventually("the books to agree", async || {
-        match check::points_off(&client, &told).await {
-            off if off.is_empty() => Ok(()),
-            off => Err(format!("{} wallets: {:?}", off.len(), off.first())),
-        }
-    })
-    .await;
+    check::points_agree(&client, &told).await;
 }
 
 async fn hurt_under_load(mut system: System, hurt: impl AsyncFn(&mut System)) {

@@ -16,7 +16,7 @@ use super::fault;
 use crate::store::StoreFault;
 
 /// How long a reader or the writer waits for a connection.
-pub(super) const CONNECT_WAIT: Duration = Duration::from_secs(5);
+pub(in crate::store) const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// How many prepared statements a connection keeps: every chunk size of every statement.
 const STATEMENTS_MAX: usize = 512;
 
@@ -71,7 +71,18 @@ impl fmt::Display for DatabaseUrl {
     }
 }
 
-/// How SQLite is opened: a commit is on the disk before it is answered.
+/// How the connection that writes to SQLite is set: a commit is on the disk before it is answered.
+pub(in crate::store) const WRITER_PRAGMAS: [(&str, &str); 5] = [
+    ("journal_mode", "wal"),
+    ("synchronous", "full"),
+    ("temp_store", "memory"),
+    // In KiB.
+    ("cache_size", "-16384"),
+    // In pages: a checkpoint writes to the database's file and stops the commits meanwhile.
+    ("wal_autocheckpoint", "4000"),
+];
+
+/// How SQLite is opened for reading, and for bringing its tables up to date.
 pub(in crate::store) fn sqlite_options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -79,10 +90,8 @@ pub(in crate::store) fn sqlite_options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(CONNECT_WAIT)
         .statement_cache_capacity(STATEMENTS_MAX)
-        // What a statement of many rows would undo is kept in memory, not in a file.
         .pragma("temp_store", "memory")
         .pragma("cache_size", "-16384")
-        .pragma("wal_autocheckpoint", "4000")
 }
 
 /// How PostgreSQL is reached: a peer that is gone is noticed within seconds.

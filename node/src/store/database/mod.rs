@@ -2,20 +2,28 @@
 
 mod address;
 mod readers;
+mod reading;
 mod rows;
 
 use async_trait::async_trait;
 use messages::{EntityId, Partition, Service, Timestamp};
 
-pub(super) use self::address::{postgres_options, sqlite_options};
-use self::rows::{creation, ledger_row};
+pub(super) use self::{
+    address::{CONNECT_WAIT, WRITER_PRAGMAS, postgres_options, sqlite_options},
+    reading::values,
+};
 pub use self::{
     address::{DatabaseUrl, DatabaseUrlError},
     readers::Readers,
 };
+use self::{
+    reading::read_sqlite,
+    rows::{creation, ledger_row},
+};
 use super::{
-    Creation, LedgerRow, RequestKey, StateRead, Store, StoreFault, Writer, connection,
+    Creation, LedgerRow, RequestKey, StateRead, Store, StoreFault, Writer,
     migrations::{Complete, Migrations},
+    postgres,
     sql::{self, Dialect},
     writer::SqlWriter,
 };
@@ -86,7 +94,7 @@ impl Database {
                 Readers::Sqlite(pool) => {
                     let mut reader = pool.acquire().await.map_err(fault)?;
                     found.extend(
-                        connection::read_sqlite(&mut reader, statement, columns, chunk, wanted)
+                        read_sqlite(&mut reader, statement, columns, chunk, wanted)
                             .await
                             .map_err(fault)?,
                     );
@@ -94,7 +102,7 @@ impl Database {
                 Readers::Postgres(pool) => {
                     let mut reader = pool.acquire().await.map_err(fault)?;
                     found.extend(
-                        connection::read_postgres(&mut reader, statement, columns, chunk, wanted)
+                        postgres::read(&mut reader, statement, columns, chunk, wanted)
                             .await
                             .map_err(fault)?,
                     );

@@ -5,9 +5,10 @@ use sqlx::{PgPool, SqlitePool, postgres::PgPoolOptions, sqlite::SqlitePoolOption
 use super::{
     address::{CONNECT_WAIT, DatabaseUrl, postgres_options, sqlite_options},
     fault,
+    reading::values,
 };
 use crate::{
-    store::{StoreFault, connection},
+    store::StoreFault,
     table::{Column, Kind, Value},
 };
 
@@ -68,7 +69,7 @@ impl Readers {
                     });
                 let rows = query.fetch_all(pool).await.map_err(fault)?;
                 rows.iter()
-                    .map(|row| connection::values(row, &wanted))
+                    .map(|row| values(row, &wanted))
                     .collect::<Result<Vec<_>, _>>()
             }
             Self::Postgres(pool) => {
@@ -81,7 +82,7 @@ impl Readers {
                     });
                 let rows = query.fetch_all(pool).await.map_err(fault)?;
                 rows.iter()
-                    .map(|row| connection::values(row, &wanted))
+                    .map(|row| values(row, &wanted))
                     .collect::<Result<Vec<_>, _>>()
             }
         };

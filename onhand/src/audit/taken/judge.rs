@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use messages::RequestId;
+
 use super::super::order::parts;
+use super::super::release::Release;
 use super::super::report::Finding;
 use super::{Effect, Order, Participant};
 
@@ -24,14 +27,11 @@ pub(super) fn judge(
     effects: &[Effect],
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut find = |what: String, expected: &str, found: &str| {
-        findings.push(Finding::new(
-            format_args!("order {id}"),
-            what,
-            expected,
-            found,
-        ));
+    let finding = |what: String, expected: &str, found: &str| {
+        Finding::new(format_args!("order {id}"), what, expected, found)
     };
+    let mut find =
+        |what: String, expected: &str, found: &str| findings.push(finding(what, expected, found));
     let mut deeds: BTreeMap<(&str, i64), Deed> = BTreeMap::new();
     for effect in effects {
         let Some((_, attempt)) = parts(&effect.request_id, id) else {
@@ -59,11 +59,22 @@ pub(super) fn judge(
         })
     };
     let at_rest = order.is_none_or(|order| !order.in_flight);
+    let mut orphans = Vec::new();
     for (place, deed) in &deeds {
         let what = format!("{} {} in attempt {}", participant.step, place.0, place.1);
         match (deed.taken, deed.back) {
             (false, true) => find(what, "given back once it was taken", "given back alone"),
-            (true, _) if order.is_none() => find(what, "an order that it belongs to", "none"),
+            (true, false) if order.is_none() => {
+                orphans.push(
+                    finding(what, "an order that it belongs to", "none").undone_by(Release::of(
+                        participant.service,
+                        &reserve(id, place.1),
+                        place.0,
+                        id,
+                        deed.took.unwrap_or(1),
+                    )),
+                );
+            }
             (true, false) if at_rest && !held(place) => {
                 find(what, "given back", "taken, and not given back");
             }
@@ -80,7 +91,13 @@ pub(super) fn judge(
     if let Some(order) = order.filter(|order| !order.in_flight) {
         held_and_told(participant, order, &deeds, &mut find);
     }
+    findings.append(&mut orphans);
     findings
+}
+
+/// The request id of what an order takes in an attempt.
+fn reserve(order: &str, attempt: i64) -> String {
+    RequestId::reserve(order, u32::try_from(attempt).unwrap_or(u32::MAX)).to_string()
 }
 
 /// What an order at rest says that it holds was taken, and as much of it; and that is what it
