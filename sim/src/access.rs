@@ -44,6 +44,15 @@ impl Access {
         leave(&self.disk, &self.writers);
     }
 
+    /// The locks of the connection that writes are given to whoever wants them, though it goes on
+    /// writing: so there may be two owners, each of whom believes that he is the only one.
+    pub fn be_doubted(&self) {
+        let writers = self.writers.lock().expect("no panic while it is locked");
+        for writer in &*writers {
+            self.disk.lock().unlock_all(*writer);
+        }
+    }
+
     async fn reach(&self) -> Result<(), StoreFault> {
         self.life.exchange().await?;
         tokio::task::yield_now().await;

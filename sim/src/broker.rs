@@ -25,7 +25,8 @@ const DUPLICATE_WINDOW_MS: (i64, i64) = (120_000, 20_000);
 pub enum Fate {
     /// It is kept and acknowledged.
     Keep,
-    /// It is kept twice: the copy came when its id was forgotten.
+    /// It is kept, the acknowledgement is lost, and its id is forgotten: sent again, it is kept
+    /// twice.
     Double,
     /// It is refused: not kept, and its sender is told so.
     Refuse,
@@ -48,6 +49,9 @@ struct Shared {
     state: Mutex<State>,
 }
 
+/// Is told every message that a stream takes, with its sequence.
+type Observer = Box<dyn FnMut(&Outbound, u64) + Send>;
+
 /// What a broker has.
 pub(crate) struct State {
     pub(crate) streams: BTreeMap<&'static str, Stream>,
@@ -56,7 +60,7 @@ pub(crate) struct State {
     held: BTreeSet<&'static str>,
     judge: Box<dyn FnMut(&Outbound) -> Fate + Send>,
     latency: Box<dyn FnMut() -> Duration + Send>,
-    observe: Box<dyn FnMut(&Outbound, u64) + Send>,
+    observe: Observer,
     connections: Vec<Weak<Connection>>,
     pub(crate) services: Vec<Served>,
     window_ms: (i64, i64),
@@ -148,12 +152,16 @@ impl Broker {
 
     /// Drops every connection.
     pub fn disconnect(&self) {
-        self.connections().iter().for_each(|c| c.disconnect());
+        for connection in self.connections() {
+            connection.disconnect();
+        }
     }
 
     /// Takes every client back, as a server that has started again.
     pub fn reconnect(&self) {
-        self.connections().iter().for_each(|c| c.reconnect());
+        for connection in self.connections() {
+            connection.reconnect();
+        }
         self.wake_all();
     }
 
@@ -181,6 +189,13 @@ impl Broker {
         let state = self.lock();
         let stream = state.streams.get(stream);
         stream.map_or_else(Vec::new, |stream| stream.messages().cloned().collect())
+    }
+
+    /// Reads what a stream holds.
+    pub fn read(&self, stream: &str, read: impl FnMut(&Delivery)) {
+        let state = self.lock();
+        let stream = state.streams.get(stream);
+        stream.into_iter().flat_map(Stream::messages).for_each(read);
     }
 
     /// The names of all streams.
@@ -238,17 +253,17 @@ impl Broker {
         let (name, _) = routes.find(|(_, prefix)| message.subject.starts_with(prefix))?;
         let stream = state.streams.get_mut(name)?;
         let fate = (state.judge)(message);
-        let window_ms = match *name == subject::EVENTS.0 {
-            true => state.window_ms.1,
-            false => state.window_ms.0,
+        let window_ms = if *name == subject::EVENTS.0 {
+            state.window_ms.1
+        } else {
+            state.window_ms.0
         };
         let before = stream.state().last;
         let sequence = match fate {
             Fate::Keep | Fate::LoseAcknowledgement => stream.append(message, now, window_ms),
             Fate::Double => {
-                let first = stream.append(message, now, window_ms);
                 stream.append_anyway(message, now);
-                first
+                stream.state().last
             }
             Fate::Refuse | Fate::Forget => before,
         };

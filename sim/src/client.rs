@@ -98,9 +98,9 @@ impl Bus for Client {
             }
             connection.is_still(link)?;
             match taken {
-                Some(Some((Fate::Keep | Fate::Double | Fate::Forget, sequence))) => Ok(sequence),
+                Some(Some((Fate::Keep | Fate::Forget, sequence))) => Ok(sequence),
                 Some(Some((Fate::Refuse, _))) => Err(BusFault("refused".into())),
-                Some(Some((Fate::LoseAcknowledgement, _))) | None => {
+                Some(Some((Fate::LoseAcknowledgement | Fate::Double, _))) | None => {
                     sleep(ACK_WAIT).await;
                     Err(BusFault("no acknowledgement".into()))
                 }

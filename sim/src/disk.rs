@@ -206,6 +206,10 @@ impl State {
     /// A writer is gone, and its locks with it.
     pub(crate) fn leave(&mut self, writer: u64) {
         self.members.remove(&writer);
+        self.unlock_all(writer);
+    }
+
+    pub(crate) fn unlock_all(&mut self, writer: u64) {
         self.locks.retain(|_, holder| *holder != writer);
     }
 

@@ -15,6 +15,103 @@ use tokio::{sync::watch, task::JoinHandle};
 use crate::{Access, Broker, Client, Disk, Life, MachineClock, SeededIds, VirtualClock};
 
 /// What all processes of a run share.
+///
+/// # Examples
+/// How one's own participant is simulated: a hall sells its seats, under a seed, and its process
+/// dies in the midst of it. Whoever had no answer asks again under the same key.
+///
+/// ```
+/// use messages::{EntityId, Origin, Refusal, RequestId, Service, Timestamp};
+/// use messages::product::{Adjust, AdjustReason, Adjusted, Command, Reply};
+/// use node::entity::{Context, Entity, Prior, Record};
+/// use node::host::{Ask, Limits, Target};
+/// use node::table::{Column, Reader, Row, RowError, Table};
+/// use onhand_sim::{Chance, Disk, Stage};
+///
+/// /// A hall, and how many of its seats are sold.
+/// #[derive(Clone)]
+/// struct Hall(i64);
+///
+/// #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// struct Sold { left: i64 }
+///
+/// impl Entity for Hall {
+///     const SERVICE: Service = Service::Product;
+///     const TABLE: Table = Table {
+///         name: "hall",
+///         columns: &[Column::integer("sold")],
+///         owing: false,
+///         lines: None,
+///     };
+///     type Command = Command;
+///     type Change = Sold;
+///     type Reply = Reply;
+///
+///     fn new(_: &EntityId) -> Self { Self(0) }
+///     fn decide(&self, _: &Command, context: &Context<'_, Sold>) -> Result<Vec<Sold>, Refusal> {
+///         match context.prior {
+///             Prior::Done(_) => Ok(vec![]),
+///             _ if self.0 == 10 => Err(Refusal::InsufficientStock { available: 0, requested: 1 }),
+///             _ => Ok(vec![Sold { left: 9 - self.0 }]),
+///         }
+///     }
+///     fn apply(&mut self, _: &Sold, _: Timestamp) { self.0 += 1; }
+///     fn reply(&self, change: Option<&Sold>) -> Reply {
+///         Reply::Adjusted(Adjusted { remaining: change.map_or(10 - self.0, |sold| sold.left) })
+///     }
+///     fn remembers(_: &Command) -> bool { true }
+///     fn record(_: &Sold) -> Record { Record { kind: "sold", ..Record::default() } }
+///     fn event(_: &EntityId, _: &Sold) -> Option<(&'static str, Vec<u8>)> { None }
+///     fn to_row(&self) -> Row { Row { values: vec![self.0.into()], lines: vec![] } }
+///     fn from_row(_: &EntityId, row: Row) -> Result<Self, RowError> {
+///         Reader::new(row.values).integer().map(Self)
+///     }
+/// }
+///
+/// async fn sell(seed: u64) -> i64 {
+///     let (stage, disk) = (Stage::new(seed, 1), Disk::default());
+///     let chance = Chance::new(seed, "deaths", 0);
+///     let mut process = stage.start::<Hall>(&disk, Limits::default());
+///     for buyer in 0..12 {
+///         process.machine.life.end_after(chance.between(0, 20));
+///         loop {
+///             let ask = Ask {
+///                 target: Target::Entity(EntityId::from("hall")),
+///                 command: Command::Adjust(Adjust { delta: -1, reason: AdjustReason::Manual }),
+///                 request_id: Some(RequestId::from(format!("buyer-{buyer}"))),
+///                 origin: Origin::Client,
+///                 settle: None,
+///                 traceparent: None,
+///             };
+///             let (service, life) = (process.service.clone(), process.machine.life.clone());
+///             let answer = tokio::select! {
+///                 biased;
+///                 () = life.over() => None,
+///                 answer = service.ask(ask) => answer.ok(),
+///             };
+///             match answer {
+///                 Some(Ok(_)) => assert!(buyer < 10),
+///                 Some(Err(_)) => assert!(buyer >= 10),
+///                 None => {
+///                     process = stage.start(&disk, Limits::default());
+///                     continue;
+///                 }
+///             }
+///             break;
+///         }
+///     }
+///     disk.read(|tables| tables.states[&EntityId::from("hall")].version)
+/// }
+///
+/// let runtime = tokio::runtime::Builder::new_current_thread()
+///     .enable_time()
+///     .start_paused(true)
+///     .build()
+///     .unwrap();
+/// for seed in 0..50 {
+///     assert_eq!(runtime.block_on(sell(seed)), 10, "seed {seed}");
+/// }
+/// ```
 pub struct Stage {
     /// Time.
     pub clock: Arc<dyn Clock>,
