@@ -28,7 +28,7 @@ const SERVICES: [&str; 6] = [
     "payment-node",
     "ranking-node",
 ];
-const ABOVE: [&str; 3] = ["onhand", "onhand-sim", "onhand-tests"];
+const ABOVE: [&str; 4] = ["onhand", "onhand-sim", "onhand-sim-shop", "onhand-tests"];
 
 #[test]
 fn messages_knows_no_io_not_even_through_others() {
@@ -78,6 +78,15 @@ fn no_service_knows_another() {
         for other in SERVICES.iter().chain(&ABOVE) {
             assert!(!graph[service].contains(*other), "{service} knows {other}");
         }
+    }
+}
+
+#[test]
+fn the_world_of_simulations_knows_no_service() {
+    let sim = &graph()["onhand-sim"];
+    assert!(sim.contains("onhand-node"));
+    for service in SERVICES {
+        assert!(!sim.contains(service), "sim knows {service}");
     }
 }
 
