@@ -8,7 +8,7 @@ CARGO ?= cargo
 # Where the binaries come out: cargo's own variable, when it is set, moves them.
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 
-.PHONY: help run build test test-rust test-python faults lint bench growth plots bench-ranking clean distclean
+.PHONY: help run build test test-rust test-python faults sim mutants lint bench growth plots bench-ranking clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,17 @@ faults: ## only the faults, those that take minutes included
 	ONHAND_POSTGRES_BIN=$$(tools/postgres); \
 	$(CARGO) build --workspace --bins --locked; \
 	$(CARGO) test --locked -p onhand-tests --test faults -- --include-ignored --test-threads 2
+
+# As fast as it gets: each run on one thread, as many at once as there are processors.
+SIM = $(CARGO) run --quiet --locked --profile sim -p onhand-sim-shop --
+
+sim: ## the whole system under a seed (SEED=N with its trace, or SEEDS=A..B)
+	@$(SIM) $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),0..300)) \
+		$(if $(CUSTOMERS),--customers $(CUSTOMERS)) $(if $(ORDERS),--orders $(ORDERS)) \
+		$(if $(filter-out undefined,$(origin FAULTS)),--faults "$(FAULTS)") $(ARGS)
+
+mutants: ## whether the simulation finds every deliberate defect (ONLY=name for one)
+	@tools/mutants $(ONLY)
 
 lint: ## formatting, clippy, documentation; licences and advisories where cargo-deny is installed
 	@$(CARGO) fmt --all --check

@@ -142,13 +142,13 @@ impl Handler {
         // Before the gateway looks: only what it knows after the grace time is its last word.
         let now = self.clock.now();
         let found = self.within(self.gateway.find(under)).await?;
-        match found.filter(|found| found.status == Status::Paid) {
-            Some(found) => Ok(vec![self.paid(uid, found)]),
-            None if now >= since.plus_millis(self.grace_ms) => Ok(vec![Outcome::Missing {
-                merchant_uid: uid.to_owned(),
-            }]),
-            None => Ok(vec![]),
-        }
+        let found = found.filter(|found| found.status == Status::Paid);
+        // What is found may be the one that pays, in another attempt: the search ends all the same.
+        let over = (now >= since.plus_millis(self.grace_ms)).then(|| Outcome::Missing {
+            merchant_uid: uid.to_owned(),
+        });
+        let paid = found.map(|found| self.paid(uid, found));
+        Ok(paid.into_iter().chain(over).collect())
     }
 
     /// What a payment made outside means to the order that it was made for.
@@ -241,5 +241,65 @@ fn declined(uid: &str, reason: &str, resent: bool) -> Outcome {
         },
         resent,
         unwanted: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use messages::OrderId;
+
+    use super::*;
+
+    /// A gateway where everything is paid, by one payment.
+    struct Paid;
+
+    #[async_trait]
+    impl Gateway for Paid {
+        fn name(&self) -> &'static str {
+            "paid"
+        }
+
+        async fn charge(&self, _: &str, _: Money, _: &Token) -> Result<Vec<Verdict>, Unknown> {
+            Ok(vec![])
+        }
+
+        async fn find(&self, merchant_uid: &str) -> Result<Option<Found>, Unknown> {
+            Ok(Some(Found {
+                gateway_id: "imp_1".into(),
+                merchant_uid: merchant_uid.into(),
+                amount: Money::ZERO,
+                status: Status::Paid,
+            }))
+        }
+
+        async fn look_up(&self, gateway_id: &str) -> Result<Option<Found>, Unknown> {
+            self.find(gateway_id).await
+        }
+
+        async fn refund(&self, _: &str, _: Option<Money>) -> Result<Refund, Unknown> {
+            Ok(Refund::Done)
+        }
+    }
+
+    struct At(i64);
+
+    impl Clock for At {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(self.0)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_search_ends_when_its_time_is_over_though_it_finds_the_payment_that_pays() {
+        let order: OrderId = "01890000-0000-7000-8000-000000000001".parse().unwrap();
+        let second = Duration::from_secs(1);
+        for (now, over) in [(999, false), (1_000, true)] {
+            let handler = Handler::new(Arc::new(Paid), Arc::new(At(now)), second, second);
+            let uid = order.to_string();
+            let told = handler.seek(&uid, &uid, Timestamp::from_millis(0)).await;
+            let told = told.unwrap();
+            assert!(matches!(told[0], Outcome::Paid { .. }));
+            assert_eq!(told.len() == 2, over);
+        }
     }
 }

@@ -13,7 +13,6 @@ pub mod files;
 pub mod gateway;
 pub mod hand;
 pub mod load;
-pub mod model;
 pub mod nats;
 pub mod node;
 pub mod place;

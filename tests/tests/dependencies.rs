@@ -28,7 +28,13 @@ const SERVICES: [&str; 6] = [
     "payment-node",
     "ranking-node",
 ];
-const ABOVE: [&str; 3] = ["onhand", "onhand-tests", "onhand-baselines"];
+const ABOVE: [&str; 5] = [
+    "onhand",
+    "onhand-sim",
+    "onhand-sim-shop",
+    "onhand-tests",
+    "onhand-baselines",
+];
 
 #[test]
 fn messages_knows_no_io_not_even_through_others() {
@@ -88,6 +94,15 @@ fn the_baselines_know_nothing_of_ours() {
     let ours = ["onhand-messages", "onhand-node", "onhand"];
     for package in ours.iter().chain(&SERVICES) {
         assert!(!baselines.contains(*package), "baselines knows {package}");
+    }
+}
+
+#[test]
+fn the_world_of_simulations_knows_no_service() {
+    let sim = &graph()["onhand-sim"];
+    assert!(sim.contains("onhand-node"));
+    for service in SERVICES {
+        assert!(!sim.contains(service), "sim knows {service}");
     }
 }
 

@@ -48,11 +48,13 @@ impl<E: Entity> Clone for Owing<E> {
     }
 }
 
-/// How often a call was made, and whether it waits to be or is under way.
+/// How often a call was made, whether it waits to be or is under way, and whether it is owed no
+/// longer.
 #[derive(Default)]
 struct Made {
     times: AtomicU32,
     under_way: AtomicBool,
+    settled: AtomicBool,
 }
 
 impl<E: Entity> Owing<E> {
@@ -64,13 +66,18 @@ impl<E: Entity> Owing<E> {
             state: Arc::clone(state),
             made: Arc::new(Made {
                 times: AtomicU32::new(before.into()),
-                under_way: AtomicBool::new(false),
+                ..Made::default()
             }),
         }
     }
 
     pub(super) fn is_under_way(&self) -> bool {
         self.made.under_way.load(Ordering::Acquire)
+    }
+
+    /// A committed state owes it no longer: where it still waits for its turn it is not made.
+    pub(super) fn settle(&self) {
+        self.made.settled.store(true, Ordering::Release);
     }
 }
 
@@ -156,7 +163,8 @@ impl<E: Entity> Caller<E> {
         let Ok(mut place) = Arc::clone(&self.places).acquire_owned().await.map(Some) else {
             return;
         };
-        if self.calls.closed.load(Ordering::Acquire) {
+        let settled = owing.made.settled.load(Ordering::Acquire);
+        if settled || self.calls.closed.load(Ordering::Acquire) {
             return;
         }
         let Some(outside) = &self.outside else {

@@ -6,6 +6,8 @@ use messages::{
     Body as _, EntityId, Envelope, Origin, Partition, RequestId, Subject, Timestamp, wire,
 };
 
+use tokio::time::Instant;
+
 use super::{
     calls::Owing,
     lane::{Letter, Sent},
@@ -65,6 +67,10 @@ pub(super) struct Item {
     envelope: Arc<[u8]>,
     pub(super) sent: Arc<Sent>,
     pub(super) pause: Duration,
+    /// Whether an earlier life may have sent it.
+    pub(super) recovered: bool,
+    /// When it was answered, where it had been sent once: what is decided on that is under way.
+    pub(super) answered: Option<Instant>,
 }
 
 /// A call that is owed, and the pause until it is made again.
@@ -123,6 +129,8 @@ impl Item {
                 Sent::default()
             }),
             pause,
+            recovered,
+            answered: None,
         }
     }
 

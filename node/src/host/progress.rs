@@ -19,6 +19,9 @@ struct Open {
 struct Partial {
     /// The newest message that was taken in, and its time where there is one.
     taken: (u64, Option<Timestamp>),
+    /// Where the stream lost its tail: what lies at or below this, in sequence and in time, was
+    /// decided before.
+    decided_before: Option<(u64, Timestamp)>,
     open: VecDeque<Open>,
     /// The newest message up to which all is decided, where no commit has written it yet.
     decided: Option<(u64, Timestamp)>,
@@ -53,6 +56,15 @@ impl Progress {
             .collect();
     }
 
+    /// A partition was read to here in this stream, which has lost what came last since: what is
+    /// left of it is not to be decided anew. A command that was refused would be new again, and
+    /// nobody may want it any more; who still does asks again.
+    pub(super) fn was_decided(&mut self, partition: Partition, sequence: u64, at: Timestamp) {
+        if let Some(partial) = self.partitions.get_mut(&partition) {
+            partial.decided_before = Some((sequence, at));
+        }
+    }
+
     /// The newest message that was taken in, of each partition.
     pub(super) fn taken(&self) -> BTreeMap<Partition, (u64, Option<Timestamp>)> {
         self.partitions
@@ -72,7 +84,10 @@ impl Progress {
         let Some(partial) = self.partitions.get_mut(&partition) else {
             return false;
         };
-        if sequence <= partial.taken.0 {
+        let again = partial
+            .decided_before
+            .is_some_and(|(last, until)| sequence <= last && at <= until);
+        if sequence <= partial.taken.0 || again {
             return false;
         }
         partial.taken = (sequence, Some(at));
@@ -159,6 +174,19 @@ mod tests {
         progress.decided(Partition(1), 11);
         assert_eq!(positions(&mut progress), [12]);
         assert_eq!(positions(&mut progress), [0_u64; 0]);
+    }
+
+    #[test]
+    fn of_a_stream_that_lost_its_tail_what_is_left_is_not_taken_again_and_what_is_new_is() {
+        let time = Timestamp::from_millis;
+        let mut progress = Progress::default();
+        progress.start("s".into(), [(Partition(1), (0, None))]);
+        progress.was_decided(Partition(1), 10, time(1_000));
+        assert!(!progress.take(Partition(1), 7, time(900), 1));
+        // By a clock that is behind, which another server may have.
+        assert!(!progress.take(Partition(1), 8, time(990), 1));
+        assert!(progress.take(Partition(1), 9, time(1_001), 1));
+        assert!(progress.take(Partition(1), 11, time(995), 1));
     }
 
     #[test]

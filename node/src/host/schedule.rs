@@ -34,6 +34,9 @@ pub(super) struct Schedule<E: Entity> {
     partitions: u16,
     resend: Duration,
     resend_max: Duration,
+    /// For how long what was answered is not sent again: until the answer's commit is known, or the
+    /// session has ended.
+    answer_wait: Duration,
     state: Mutex<State<E>>,
     earlier: Notify,
 }
@@ -83,6 +86,7 @@ impl<E: Entity> Schedule<E> {
             partitions,
             resend: Duration::from_millis(limits.resend_ms),
             resend_max: Duration::from_millis(limits.resend_max_ms),
+            answer_wait: limits.commit_wait() * 2,
             state: Mutex::new(State {
                 owed: BTreeMap::new(),
                 timers: BTreeMap::new(),
@@ -103,6 +107,9 @@ impl<E: Entity> Schedule<E> {
         let state = &mut *guard;
         let before = state.owed.remove(entity);
         if debts.is_empty() {
+            for pending in before.iter().flat_map(|owed| &owed.calls) {
+                pending.owing.settle();
+            }
             return;
         }
         let Debts { owes, calls, alarm } = debts;
@@ -192,29 +199,37 @@ impl<E: Entity> Schedule<E> {
                 pause: self.resend,
             });
         }
+        for gone in known {
+            gone.owing.settle();
+        }
         pending
     }
 
-    /// Whether a request may have been sent more than once, so that another copy may be under way.
+    /// Whether a request may have been sent more than once, so that another copy may be under way:
+    /// also where the broker has not acknowledged it, since then it is published again.
+    ///
+    /// Where not it is not sent again either, until what was decided on that is surely committed.
     pub(super) fn may_come_again(
         &self,
         entity: &EntityId,
         request_id: &RequestId,
         target: Option<&EntityId>,
     ) -> bool {
-        let state = self
+        let mut state = self
             .state
             .lock()
             .expect("no panic while the schedule is locked");
-        state
-            .owed
-            .get(entity)
-            .and_then(|owed| {
-                owed.items
-                    .iter()
-                    .find(|item| item.request_id == *request_id && Some(&item.target) == target)
-            })
-            .is_none_or(|item| item.sent.attempts() > 1)
+        let item = state.owed.get_mut(entity).and_then(|owed| {
+            owed.items
+                .iter_mut()
+                .find(|item| item.request_id == *request_id && Some(&item.target) == target)
+        });
+        let Some(item) = item else { return true };
+        let again = item.recovered || item.sent.attempts() > 1 || item.sent.is_waiting();
+        if !again {
+            item.answered = Some(Instant::now());
+        }
+        again
     }
 
     /// Waits until something is due and sends it again; answers the alarms that are to be raised.
@@ -231,6 +246,7 @@ impl<E: Entity> Schedule<E> {
                 None => self.earlier.notified().await,
                 Some(at) if at > Instant::now() => {
                     tokio::select! {
+                        biased;
                         () = tokio::time::sleep_until(at) => {}
                         () = self.earlier.notified() => {}
                     }
@@ -269,7 +285,8 @@ impl<E: Entity> Schedule<E> {
                             .find(|item| item.request_id == request_id && item.target == target)
                     });
                     let Some(item) = item else { continue };
-                    if !item.sent.is_waiting() {
+                    let answered = item.answered.is_some_and(|at| now < at + self.answer_wait);
+                    if !answered && !item.sent.is_waiting() {
                         metrics::counter!(crate::telemetry::names::RESENDS, "service" => E::SERVICE.name()).increment(1);
                         item.pause = (item.pause * 2).min(self.resend_max);
                         self.lanes.put(item.subject, item.letter());

@@ -161,8 +161,10 @@ impl<E: Entity> Service<E> {
         let mut failures = Failures::new();
         while !*stop.borrow() {
             let attempt = tokio::select! {
-                attempt = self.own(kept.take()) => attempt,
+                // In this order, so that a run under a seed is always the same.
+                biased;
                 _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                attempt = self.own(kept.take()) => attempt,
             };
             let (writer, owned) = match attempt {
                 Ok(Some(owning)) => owning,
@@ -173,6 +175,7 @@ impl<E: Entity> Service<E> {
                         tracing::warn!(service = %E::SERVICE, %error, "not an owner yet, trying again");
                     }
                     tokio::select! {
+                        biased;
                         () = tokio::time::sleep(STANDBY) => {}
                         _ = stop.wait_for(|stop| *stop) => return Ok(()),
                     }

@@ -269,6 +269,8 @@ impl<E: Entity> Session<E> {
             following: Arc::clone(&self.following),
         })));
         let ended = tokio::select! {
+            // In this order, so that a run under a seed is always the same.
+            biased;
             _ = stop.wait_for(|stop| *stop) => None,
             Some(fault) = self.faults.recv() => Some(Ended { end: End::Fault(fault), writer: None }),
             ended = &mut self.journal => Some(match ended {

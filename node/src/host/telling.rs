@@ -13,7 +13,7 @@ use std::{
 };
 
 use messages::{Event, Partition, event, subject};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::{Limits, turn::Told};
 use crate::{
@@ -29,18 +29,30 @@ const CATCH_UP_ROWS: u32 = 500;
 /// How long to wait after a failure.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// What was let go because too much waited: the ledger is read up to these numbers instead.
+#[derive(Default)]
+struct LetGo {
+    numbers: Mutex<BTreeMap<Partition, i64>>,
+    some: Notify,
+}
+
 /// The journal's end of the telling.
 pub(super) struct Telling {
     told: mpsc::UnboundedSender<Vec<Told>>,
     waiting: Arc<AtomicUsize>,
     waiting_max: usize,
+    let_go: Arc<LetGo>,
     marks: Arc<Mutex<BTreeMap<Partition, PositionWrite>>>,
 }
 
 impl Telling {
     /// Hands on what was committed. Where too much waits it is let go: the ledger has it.
     pub(super) fn tell(&self, told: Vec<Told>) {
-        if told.is_empty() || self.waiting.load(Ordering::Acquire) > self.waiting_max {
+        if told.is_empty() {
+            return;
+        }
+        if self.waiting.load(Ordering::Acquire) > self.waiting_max {
+            self.let_go.add(&told);
             return;
         }
         self.waiting.fetch_add(told.len(), Ordering::AcqRel);
@@ -63,6 +75,26 @@ impl Telling {
     }
 }
 
+impl LetGo {
+    fn add(&self, told: &[Told]) {
+        let mut numbers = self.lock();
+        for one in told {
+            let number = numbers.entry(one.partition).or_default();
+            *number = (*number).max(one.number);
+        }
+        drop(numbers);
+        self.some.notify_one();
+    }
+
+    fn take(&self) -> BTreeMap<Partition, i64> {
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Partition, i64>> {
+        self.numbers.lock().expect("no panic while it is locked")
+    }
+}
+
 /// Tells the events of the owned partitions.
 pub(super) struct Teller<E: Entity> {
     bus: Arc<dyn Bus>,
@@ -74,6 +106,7 @@ pub(super) struct Teller<E: Entity> {
     marks: Arc<Mutex<BTreeMap<Partition, PositionWrite>>>,
     /// The number of the last ledger row that has been told, and where in the stream.
     partitions: BTreeMap<Partition, (i64, Option<Position>)>,
+    let_go: Arc<LetGo>,
     /// The numbers up to which the ledger is to be read first.
     behind: BTreeMap<Partition, i64>,
     stream: String,
@@ -100,6 +133,7 @@ pub(super) fn telling<E: Entity>(
         told: sender,
         waiting: Arc::clone(&waiting),
         waiting_max: limits.in_flight_max * 4,
+        let_go: Arc::default(),
         marks: Arc::clone(&marks),
     };
     let partitions = standings
@@ -126,6 +160,7 @@ pub(super) fn telling<E: Entity>(
         waiting,
         marks,
         partitions,
+        let_go: Arc::clone(&telling.let_go),
         behind,
         stream: String::new(),
         entity: std::marker::PhantomData,
@@ -164,17 +199,20 @@ impl<E: Entity> Teller<E> {
             said.clear();
             let mut batches = Vec::new();
             tokio::select! {
+                // In this order, so that a run under a seed is always the same.
+                biased;
+                changed = link.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                }
                 n = self.told.recv_many(&mut batches, 64) => {
                     if n == 0 {
                         return;
                     }
                     pending = batches.into_iter().flatten().collect();
                 }
-                changed = link.changed() => {
-                    if changed.is_err() {
-                        return;
-                    }
-                }
+                () = self.let_go.some.notified() => {}
             }
         }
     }
@@ -189,6 +227,10 @@ impl<E: Entity> Teller<E> {
             self.bus.ensure_streams().await.map_err(Pause::Broker)?;
             self.check().await?;
             *checked = Some(connection);
+        }
+        for (partition, number) in self.let_go.take() {
+            let behind = self.behind.entry(partition).or_default();
+            *behind = (*behind).max(number);
         }
         let partitions: Vec<Partition> = self.partitions.keys().copied().collect();
         for partition in partitions {

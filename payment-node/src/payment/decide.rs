@@ -103,6 +103,13 @@ impl State {
             Method::Card { .. } => attempt.imp_uid.is_none(),
             Method::External { imp_uid, .. } => attempt.imp_uid.as_ref() == Some(imp_uid),
         };
+        let outside =
+            attempt.imp_uid.is_some() && matches!(authorise.method, Method::External { .. });
+        if outside && !same_means && attempt.stand == Stand::Asking {
+            // A copy of what was named before is being looked up: the customer may name his again,
+            // and what he paid is given back where he does not.
+            return Err(Refusal::PaymentNotFound);
+        }
         if attempt.amount != authorise.amount || !same_means {
             return Err(Refusal::RequestMismatch);
         }

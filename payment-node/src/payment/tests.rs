@@ -267,6 +267,15 @@ fn a_payment_that_an_attempt_names_is_not_given_back_for_an_earlier_one() {
 }
 
 #[test]
+fn a_payment_named_while_another_is_looked_up_may_be_named_again() {
+    let mut desk = Desk::open();
+    assert_eq!(desk.name(1, "imp_0"), None);
+    // A copy of what was named first came late, and is being looked up.
+    assert_eq!(desk.name(1, "imp_1"), Some(Err(Refusal::PaymentNotFound)));
+    assert_eq!(desk.owes(), ["look up imp_0"]);
+}
+
+#[test]
 fn a_request_id_of_another_order_is_a_mismatch() {
     let mut desk = Desk::open();
     let command = Command::Cancel(messages::payment::Cancel {

@@ -2,7 +2,7 @@
 
 use messages::{EntityId, Partition, wire};
 use node::host::Limits;
-use onhand_tests::model::Fate;
+use sim::Fate;
 
 use crate::goods::{Goods, pass, reserve, said, until};
 

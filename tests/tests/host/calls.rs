@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use node::host::Limits;
-use onhand_tests::model::Verdict;
+use sim::Verdict;
 
 use crate::{
     errand::{Deed, Errands, sent},
@@ -132,6 +132,24 @@ async fn so_many_calls_are_under_way_and_no_more() {
     })
     .await;
     assert_eq!(errands.world.most_under_way(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waits_for_its_turn_is_not_made_when_it_is_owed_no_longer() {
+    let limits = Limits {
+        calls_max: 1,
+        ..Limits::default()
+    };
+    let errands = Errands::with(&[Deed::Take(Duration::from_secs(5))], limits);
+    errands.send("a", None).await.unwrap().unwrap().unwrap();
+    errands.send("b", None).await.unwrap().unwrap().unwrap();
+    pass(1).await;
+    errands.call_back("b").await.unwrap().unwrap().unwrap();
+    until("a is back", || errands.is_out("a") == Some(false)).await;
+    pass(60).await;
+
+    assert_eq!(errands.is_out("b"), Some(false));
+    assert_eq!(errands.world.calls(), [("errand-1".to_owned(), false)]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use node::{
     entity::Entity as _,
     host::{Ask, Limits, Target, Unavailable},
 };
-use onhand_tests::model::{Disk, Process, Stage};
+use sim::{Disk, Process, Stage};
 use tokio::task::JoinHandle;
 
 use crate::goods::pass;

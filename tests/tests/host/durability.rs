@@ -2,7 +2,7 @@
 
 use messages::{Refusal, product::Command};
 use node::host::Limits;
-use onhand_tests::model::Verdict;
+use sim::Verdict;
 
 use crate::goods::{Goods, adjust, left, pass, refused, reserve, said, until, view};
 

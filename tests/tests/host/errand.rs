@@ -20,8 +20,8 @@ use node::{
     outside::{Call, Outside},
     table::{Column, Reader, Row, RowError, Table},
 };
-use onhand_tests::model::{Disk, Process, Stage};
 use serde::{Deserialize, Serialize};
+use sim::{Disk, Process, Stage};
 use tokio::task::JoinHandle;
 
 use crate::goods::until;
@@ -305,10 +305,22 @@ impl Errands {
 
     /// Sends an errand out and goes on; the answer may wait until it is back.
     pub(crate) fn send(&self, errand: &str, settle: Option<Duration>) -> Asked {
+        self.ask(errand, go(), settle)
+    }
+
+    /// Has an errand end before it came back, and goes on.
+    pub(crate) fn call_back(&self, errand: &str) -> Asked {
+        let gone = Outcome::Missing {
+            merchant_uid: "x".into(),
+        };
+        self.ask(errand, Command::Outcome(gone), None)
+    }
+
+    fn ask(&self, errand: &str, command: Command, settle: Option<Duration>) -> Asked {
         let service = self.process.service.clone();
         let ask = Ask {
             target: Target::Entity(EntityId::from(errand)),
-            command: go(),
+            command,
             request_id: None,
             origin: Origin::Client,
             settle,

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use messages::{EntityId, Event, event, order::Status, wire};
-use node::entity::Entity;
-use onhand_tests::model::{Disk, Fate};
+use node::{bus::Outbound, entity::Entity, host::Limits};
 use order_node::order::Order;
 use product_node::product::Product;
 use serde_json::Value;
+use sim::{Disk, Fate};
 
 use crate::{
-    goods::{pass, until},
+    goods::{Goods, pass, reserve, said, until},
     shop::{Shop, ids},
 };
 
@@ -78,6 +78,32 @@ async fn events_that_were_not_told_when_the_process_died_are_told_by_the_next() 
 }
 
 /// Orders of which some are refused.
+#[tokio::test(start_paused = true)]
+async fn what_was_let_go_because_too_much_waited_is_told_though_nothing_follows_it() {
+    let limits = Limits {
+        in_flight_max: 1,
+        ..Limits::default()
+    };
+    let goods = Goods::with(1, limits);
+    let mug = goods.product(20).await;
+    let no_events = |message: &Outbound| {
+        if message.subject.starts_with("event.") {
+            Fate::Refuse
+        } else {
+            Fate::Keep
+        }
+    };
+    goods.stage.broker.judge(no_events);
+    for n in 0..12 {
+        let sold = reserve(1);
+        goods.say(0, &[said(&mug, &format!("DEC-{n}"), sold)]).await;
+        until("it is sold", || goods.committed(&mug).stock == 19 - n).await;
+    }
+    goods.stage.broker.be_kind();
+
+    until("all is told", || ids(&goods, EVENTS).len() == 12).await;
+}
+
 async fn trade(shop: &Shop, products: &[EntityId; 2]) -> Vec<EntityId> {
     let mut orders = Vec::new();
     for _ in 0..4 {

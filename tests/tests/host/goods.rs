@@ -14,8 +14,8 @@ use node::{
     entity::Entity as _,
     host::{Ask, CreationKey, Limits, Target, Unavailable},
 };
-use onhand_tests::model::{Disk, Process, Stage};
 use product_node::product::Product;
+use sim::{Disk, Process, Stage};
 use tokio::task::JoinHandle;
 
 /// What became of an ask.

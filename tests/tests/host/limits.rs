@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use node::host::Limits;
-use onhand_tests::model::{Process, Verdict};
 use product_node::product::Product;
+use sim::{Process, Verdict};
 use tokio::time::Instant;
 
 use crate::goods::{Goods, adjust, left, pass, reserve, said, until};

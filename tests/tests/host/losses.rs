@@ -3,7 +3,7 @@
 use messages::{EntityId, order::Status};
 
 use crate::{
-    goods::{pass, until},
+    goods::{Goods, adjust, left, pass, reserve, said, until},
     shop::Shop,
 };
 
@@ -49,6 +49,29 @@ async fn orders_finish_and_nothing_is_done_twice_though_the_broker_loses_everyth
 
         all_confirmed(&shop, &mug, &orders).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_refused_before_the_tail_was_lost_is_not_taken_when_it_is_read_again() {
+    let goods = Goods::open();
+    let mug = goods.product(0).await;
+    for (n, id) in ["DEC-1", "DEC-2", "DEC-3"].into_iter().enumerate() {
+        goods.say(0, &[said(&mug, id, reserve(1))]).await;
+        until("it is refused", || goods.replies().len() == n + 1).await;
+    }
+    pass(2).await;
+    left(goods.ask(&mug, "restock", adjust(5)).await.unwrap());
+
+    goods.stage.broker.disconnect();
+    goods.stage.broker.lose_tail(COMMANDS, 1);
+    pass(1).await;
+    goods.stage.broker.reconnect();
+    pass(5).await;
+    // What is sent now is read, though its sequence was given out before.
+    goods.say(0, &[said(&mug, "DEC-4", reserve(2))]).await;
+    until("it is taken", || goods.committed(&mug).stock == 3).await;
+
+    assert_eq!(goods.ledger(&mug), ["restock", "DEC-4"]);
 }
 
 #[tokio::test(start_paused = true)]

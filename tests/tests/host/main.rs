@@ -9,6 +9,7 @@
 mod bad_messages;
 mod busy;
 mod calls;
+mod conformance;
 mod coupons;
 mod creations;
 mod durability;

@@ -2,8 +2,8 @@
 
 use messages::EntityId;
 use node::host::{Ask, Limits, Target};
-use onhand_tests::model::Process;
 use product_node::product::Product;
+use sim::Process;
 
 use crate::goods::{Goods, Outcome, adjust, left, until};
 

@@ -5,7 +5,7 @@ use node::{
     bus::{Outbound, publish},
     host::{Ask, Limits, Target},
 };
-use onhand_tests::model::{Disk, Process, Stage};
+use sim::{Disk, Process, Stage};
 
 use crate::{
     goods::{said, until},

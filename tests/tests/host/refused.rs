@@ -2,7 +2,7 @@
 
 use messages::product::Command;
 use node::store::Batch;
-use onhand_tests::model::Verdict;
+use sim::Verdict;
 
 use crate::goods::{Goods, adjust, left, reserve, said, until, view};
 

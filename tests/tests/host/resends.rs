@@ -1,7 +1,7 @@
 //! What is owed is sent until it is answered.
 
 use messages::order::Status;
-use onhand_tests::model::Fate;
+use sim::Fate;
 
 use crate::{
     goods::{adjust, left, pass, until},
@@ -132,6 +132,42 @@ async fn a_refusal_of_what_was_sent_twice_still_owes_the_release() {
         left(shop.goods.ask(&mug, "restock", adjust(5)).await.unwrap()),
         5
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_is_heard_before_the_acknowledgement_owes_the_release() {
+    let shop = Shop::open();
+    let mug = shop.goods.product(0).await;
+    let mut first = true;
+    shop.goods.stage.broker.judge(move |message| {
+        let command = message.subject.starts_with("cmd.");
+        if command && std::mem::take(&mut first) {
+            Fate::LoseAcknowledgement
+        } else {
+            Fate::Keep
+        }
+    });
+    let order = shop.order(&mug).await;
+    shop.rest(std::slice::from_ref(&order), Status::Failed)
+        .await;
+
+    // It is published again, and the broker may have forgotten that it has it.
+    assert_eq!(shop.goods.ledger(&mug), [format!("DEC-{order}")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_refused_is_not_sent_again_while_that_is_being_committed() {
+    let shop = Shop::open();
+    let mug = shop.goods.product(0).await;
+    let order = shop.order(&mug).await;
+    shop.disk.hold_commits();
+    pass(5).await;
+    assert_eq!(shop.goods.replies().len(), 1);
+    assert_eq!(ids(&shop.goods, COMMANDS).len(), 1, "it was answered");
+    shop.disk.let_commits_go();
+
+    shop.rest(&[order], Status::Failed).await;
+    assert_eq!(ids(&shop.goods, COMMANDS).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

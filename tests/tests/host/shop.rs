@@ -10,8 +10,8 @@ use node::{
     entity::Entity as _,
     host::{Ask, Limits, Target, Unavailable},
 };
-use onhand_tests::model::{Disk, Process};
 use order_node::order::Order;
+use sim::{Disk, Process};
 use tokio::task::JoinHandle;
 
 use crate::goods::{Goods, until};

@@ -8,8 +8,8 @@ use node::{
     entity::{Context, Entity, Record},
     table::{Column, Reader, Row, RowError, Table},
 };
-use onhand_tests::model::Disk;
 use serde::{Deserialize, Serialize};
+use sim::Disk;
 
 use crate::goods::adjust;
 

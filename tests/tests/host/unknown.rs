@@ -2,7 +2,7 @@
 
 use messages::{EntityId, Refusal};
 use node::store::{Batch, StateWrite};
-use onhand_tests::model::Verdict;
+use sim::Verdict;
 
 use crate::goods::{Goods, adjust, left, refused, reserve, said, until, view};
 

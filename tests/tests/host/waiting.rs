@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use messages::order::Status;
-use onhand_tests::model::Verdict;
+use sim::Verdict;
 
 use crate::{
     goods::{pass, until},

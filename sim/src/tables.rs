@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ::node::{
+use messages::{EntityId, Partition};
+use node::{
     store::{
         Batch, CommitError, Creation, LedgerRow, Mark, Position, RequestKey, Standing, StateRead,
         StateWrite,
     },
     table::{Line, Row},
 };
-use messages::{EntityId, Partition};
 
 /// The tables of one service.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +41,7 @@ pub struct Kept {
 
 impl Tables {
     /// Writes a batch whole, or nothing of it.
-    pub(super) fn write(&mut self, batch: &Batch) -> Result<(), CommitError> {
+    pub(crate) fn write(&mut self, batch: &Batch) -> Result<(), CommitError> {
         self.check(batch)?;
         for write in &batch.states {
             let kept = Kept {

@@ -2,63 +2,84 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, Mutex},
 };
 
-use ::node::store::{
+use async_trait::async_trait;
+use messages::{EntityId, Partition, Timestamp};
+use node::store::{
     Batch, CommitError, Creation, LedgerRow, RequestKey, Standing, StateRead, Store, StoreFault,
     Writer,
 };
-use async_trait::async_trait;
-use messages::{EntityId, Partition, Timestamp};
 use tokio::time::sleep;
 
-use super::disk::{Disk, Verdict};
-
-/// How long the database takes for a commit, or to show that it is there.
-const COMMIT: Duration = Duration::from_millis(1);
+use crate::{
+    disk::{Disk, Verdict},
+    life::{Life, Over},
+};
 
 /// The connections of one process.
 pub struct Access {
     disk: Disk,
-    cut: Arc<AtomicBool>,
-    writers: Mutex<Vec<u64>>,
+    life: Arc<Life>,
+    /// Those that write.
+    writers: Arc<Mutex<Vec<u64>>>,
 }
 
 impl Access {
-    pub(super) fn new(disk: Disk) -> Self {
-        Self {
+    pub(crate) fn new(disk: Disk, life: Arc<Life>) -> Arc<Self> {
+        let access = Arc::new(Self {
             disk,
-            cut: Arc::new(AtomicBool::new(false)),
-            writers: Mutex::default(),
-        }
+            life,
+            writers: Arc::default(),
+        });
+        let (disk, writers) = (access.disk.clone(), Arc::clone(&access.writers));
+        access.life.at_last(move || leave(&disk, &writers));
+        access
     }
 
-    /// Ends these connections for good: their process is gone, and its locks with it.
-    pub fn cut(&self) {
-        self.cut.store(true, Ordering::Release);
+    /// The database ends the connection that writes, and its locks with it: its process finds out
+    /// when it next writes.
+    pub fn be_forgotten(&self) {
+        leave(&self.disk, &self.writers);
+    }
+
+    /// The locks of the connection that writes are given to whoever wants them, though it goes on
+    /// writing: so there may be two owners, each of whom believes that he is the only one.
+    pub fn be_doubted(&self) {
         let writers = self.writers.lock().expect("no panic while it is locked");
         for writer in &*writers {
-            self.disk.lock().leave(*writer);
+            self.disk.lock().unlock_all(*writer);
         }
     }
 
     async fn reach(&self) -> Result<(), StoreFault> {
+        self.life.exchange().await?;
         tokio::task::yield_now().await;
-        self.disk.lock().count_read();
-        reach(&self.cut)
+        self.life.exchange().await?;
+        let mut state = self.disk.lock();
+        state.count_read();
+        if state.is_away() {
+            return Err(broken());
+        }
+        Ok(())
     }
 }
 
-fn reach(cut: &AtomicBool) -> Result<(), StoreFault> {
-    if cut.load(Ordering::Acquire) {
-        Err(StoreFault::Unreachable("the connection is broken".into()))
-    } else {
-        Ok(())
+fn leave(disk: &Disk, writers: &Mutex<Vec<u64>>) {
+    let writers = std::mem::take(&mut *writers.lock().expect("no panic while it is locked"));
+    for writer in writers {
+        disk.lock().leave(writer);
+    }
+}
+
+fn broken() -> StoreFault {
+    StoreFault::Unreachable("the connection is broken".into())
+}
+
+impl From<Over> for StoreFault {
+    fn from(_: Over) -> Self {
+        Self::Unreachable("the process is gone".into())
     }
 }
 
@@ -72,7 +93,7 @@ impl Store for Access {
         Ok(Box::new(Connection {
             number,
             disk: self.disk.clone(),
-            cut: Arc::clone(&self.cut),
+            life: Arc::clone(&self.life),
             broken: false,
         }))
     }
@@ -145,20 +166,31 @@ impl Store for Access {
 struct Connection {
     disk: Disk,
     number: u64,
-    cut: Arc<AtomicBool>,
+    life: Arc<Life>,
     broken: bool,
 }
 
 impl Connection {
-    fn reach(&mut self) -> Result<(), StoreFault> {
-        if let Err(fault) = reach(&self.cut) {
+    async fn reach(&mut self) -> Result<(), StoreFault> {
+        if let Err(over) = self.life.exchange().await {
             self.break_off();
-            return Err(fault);
+            return Err(over.into());
         }
-        if self.broken {
-            return Err(StoreFault::Unreachable("the connection is broken".into()));
+        let here = {
+            let state = self.disk.lock();
+            state.knows(self.number) && !state.is_away()
+        };
+        if self.broken || !here {
+            self.break_off();
+            return Err(broken());
         }
         Ok(())
+    }
+
+    /// Waits as long as the database takes.
+    async fn work(&self) {
+        let takes = self.disk.lock().commit_takes();
+        sleep(takes).await;
     }
 
     fn break_off(&mut self) {
@@ -176,7 +208,7 @@ impl Drop for Connection {
 #[async_trait]
 impl Writer for Connection {
     async fn members(&mut self) -> Result<u16, StoreFault> {
-        self.reach()?;
+        self.reach().await?;
         Ok(u16::try_from(self.disk.lock().members()).unwrap_or(u16::MAX))
     }
 
@@ -185,7 +217,7 @@ impl Writer for Connection {
         partitions: u16,
         wanted: u16,
     ) -> Result<BTreeSet<Partition>, StoreFault> {
-        self.reach()?;
+        self.reach().await?;
         let mut state = self.disk.lock();
         let mut owned = state.owned(self.number);
         for partition in (0..partitions).map(Partition) {
@@ -197,7 +229,7 @@ impl Writer for Connection {
     }
 
     async fn release(&mut self, partitions: &BTreeSet<Partition>) -> Result<(), StoreFault> {
-        self.reach()?;
+        self.reach().await?;
         let mut state = self.disk.lock();
         for partition in partitions {
             state.unlock(*partition, self.number);
@@ -206,7 +238,7 @@ impl Writer for Connection {
     }
 
     async fn free(&mut self, partitions: u16) -> Result<u16, StoreFault> {
-        self.reach()?;
+        self.reach().await?;
         let locked = u16::try_from(self.disk.lock().locked()).unwrap_or(u16::MAX);
         Ok(partitions.saturating_sub(locked))
     }
@@ -215,39 +247,43 @@ impl Writer for Connection {
         &mut self,
         partitions: &BTreeSet<Partition>,
     ) -> Result<BTreeMap<Partition, Standing>, StoreFault> {
-        self.reach()?;
+        self.reach().await?;
         let tables = &self.disk.lock().tables;
         let standings = partitions.iter().map(|p| (*p, tables.standing(*p)));
         Ok(standings.collect())
     }
 
     async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
-        self.reach()?;
-        sleep(COMMIT).await;
+        self.reach().await?;
+        self.work().await;
         self.disk.pass_commits().await;
-        self.reach()?;
+        self.reach().await?;
         let (verdict, written) = {
             let mut state = self.disk.lock();
             let verdict = state.verdict(batch);
             let written = match verdict {
-                Verdict::Write | Verdict::BreakAfter => state.write(batch),
+                Verdict::Write | Verdict::BreakAfter | Verdict::HangAfter => state.write(batch),
                 Verdict::Refuse => Err(CommitError::Refused("as it was told".into())),
-                Verdict::BreakBefore => Ok(()),
+                Verdict::BreakBefore | Verdict::HangBefore => Ok(()),
             };
             (verdict, written)
         };
         match verdict {
-            Verdict::Write | Verdict::Refuse => written,
+            Verdict::Write | Verdict::Refuse => {
+                self.life.exchange().await.map_err(StoreFault::from)?;
+                written
+            }
             Verdict::BreakBefore | Verdict::BreakAfter => {
                 self.break_off();
-                Err(StoreFault::Unreachable("the connection broke".into()).into())
+                Err(broken().into())
             }
+            Verdict::HangBefore | Verdict::HangAfter => std::future::pending().await,
         }
     }
 
     async fn confirm(&mut self) -> Result<(), StoreFault> {
-        sleep(COMMIT).await;
-        self.reach()
+        self.work().await;
+        self.reach().await
     }
 
     async fn close(self: Box<Self>) {}

@@ -3,13 +3,16 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
-use ::node::store::{Batch, CommitError};
 use messages::Partition;
-use tokio::sync::watch;
+use node::store::{Batch, CommitError};
 
-use super::{access::Access, tables::Tables};
+use crate::{access::Access, gate::Gate, life::Life, tables::Tables};
+
+/// How long a commit takes, or to show that the database is there, unless it is told otherwise.
+const COMMIT: Duration = Duration::from_millis(1);
 
 /// What becomes of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +25,10 @@ pub enum Verdict {
     BreakBefore,
     /// The connection breaks after it was written: the outcome is unknown.
     BreakAfter,
+    /// It is not written, and no answer ever comes.
+    HangBefore,
+    /// It is written, and no answer ever comes.
+    HangAfter,
 }
 
 /// A database that several processes share.
@@ -35,29 +42,40 @@ struct Shared {
 }
 
 /// What a database has.
-pub(super) struct State {
-    pub(super) tables: Tables,
+pub(crate) struct State {
+    pub(crate) tables: Tables,
     judge: Box<dyn FnMut(&Batch) -> Verdict + Send>,
-    batches: Vec<Batch>,
+    observe: Box<dyn FnMut(&Batch) + Send>,
+    takes: Box<dyn FnMut() -> Duration + Send>,
+    away: bool,
+    /// Every batch that was written, where they are kept.
+    batches: Option<Vec<Batch>>,
     reads: u64,
     writers: u64,
     members: BTreeSet<u64>,
     locks: BTreeMap<Partition, u64>,
 }
 
-/// Where what comes may be made to wait.
-#[derive(Default)]
-struct Gate {
-    closed: watch::Sender<bool>,
-    waiting: watch::Sender<usize>,
-}
-
 impl Default for Disk {
     fn default() -> Self {
+        Self::keeping(Some(Vec::new()))
+    }
+}
+
+impl Disk {
+    /// A database that does not keep what was written when, only what came of it.
+    pub fn without_history() -> Self {
+        Self::keeping(None)
+    }
+
+    fn keeping(batches: Option<Vec<Batch>>) -> Self {
         let state = State {
             tables: Tables::default(),
             judge: Box::new(|_| Verdict::Write),
-            batches: Vec::new(),
+            observe: Box::new(|_| {}),
+            takes: Box::new(|| COMMIT),
+            away: false,
+            batches,
             reads: 0,
             writers: 0,
             members: BTreeSet::new(),
@@ -69,12 +87,10 @@ impl Default for Disk {
             lookups: Gate::default(),
         }))
     }
-}
 
-impl Disk {
     /// A connection of one process.
-    pub fn open(&self) -> Arc<Access> {
-        Arc::new(Access::new(self.clone()))
+    pub fn open(&self, life: &Arc<Life>) -> Arc<Access> {
+        Access::new(self.clone(), Arc::clone(life))
     }
 
     /// The tables as they stand.
@@ -82,9 +98,34 @@ impl Disk {
         self.lock().tables.clone()
     }
 
-    /// Every batch that was written, in order.
+    /// Reads the tables as they stand.
+    pub fn read<T>(&self, read: impl FnOnce(&Tables) -> T) -> T {
+        read(&self.lock().tables)
+    }
+
+    /// Every batch that was written, in order; none, where they are not kept.
     pub fn batches(&self) -> Vec<Batch> {
-        self.lock().batches.clone()
+        self.lock().batches.clone().unwrap_or_default()
+    }
+
+    /// Is told every batch when it is written.
+    pub fn observe(&self, observe: impl FnMut(&Batch) + Send + 'static) {
+        self.lock().observe = Box::new(observe);
+    }
+
+    /// Says from now on how long each commit takes.
+    pub fn take_time(&self, takes: impl FnMut() -> Duration + Send + 'static) {
+        self.lock().takes = Box::new(takes);
+    }
+
+    /// Is away, and breaks every connection, or is back.
+    pub fn be_away(&self, away: bool) {
+        let mut state = self.lock();
+        state.away = away;
+        if away {
+            state.members.clear();
+            state.locks.clear();
+        }
     }
 
     /// How often anything was read.
@@ -104,32 +145,32 @@ impl Disk {
 
     /// Holds commits up until they are let go. Nothing of them is written before.
     pub fn hold_commits(&self) {
-        self.0.commits.closed.send_replace(true);
+        self.0.commits.close();
     }
 
     /// Lets commits go.
     pub fn let_commits_go(&self) {
-        self.0.commits.closed.send_replace(false);
+        self.0.commits.open();
     }
 
     /// How many commits are held up.
     pub fn commits_held(&self) -> usize {
-        *self.0.commits.waiting.borrow()
+        self.0.commits.waiting()
     }
 
     /// Holds what is looked up in the ledger back until it is let go: as it was when it was read.
     pub fn hold_lookups(&self) {
-        self.0.lookups.closed.send_replace(true);
+        self.0.lookups.close();
     }
 
     /// Lets lookups go.
     pub fn let_lookups_go(&self) {
-        self.0.lookups.closed.send_replace(false);
+        self.0.lookups.open();
     }
 
     /// How many lookups are held back.
     pub fn lookups_held(&self) -> usize {
-        *self.0.lookups.waiting.borrow()
+        self.0.lookups.waiting()
     }
 
     /// Writes as somebody who does not hold the lock.
@@ -137,92 +178,88 @@ impl Disk {
         self.lock().tables.write(batch)
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().expect("no panic while it is locked")
     }
 
-    pub(super) async fn pass_commits(&self) {
+    pub(crate) async fn pass_commits(&self) {
         self.0.commits.pass().await;
     }
 
-    pub(super) async fn pass_lookups(&self) {
+    pub(crate) async fn pass_lookups(&self) {
         self.0.lookups.pass().await;
     }
 }
 
-impl Gate {
-    async fn pass(&self) {
-        let _waiting = Waiting::at(&self.waiting);
-        let mut closed = self.closed.subscribe();
-        // The gate outlives whoever waits at it.
-        let _ = closed.wait_for(|closed| !closed).await;
-    }
-}
-
-/// One who waits, also where it stops waiting.
-struct Waiting<'a>(&'a watch::Sender<usize>);
-
-impl<'a> Waiting<'a> {
-    fn at(waiting: &'a watch::Sender<usize>) -> Self {
-        waiting.send_modify(|waiting| *waiting += 1);
-        Self(waiting)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.send_modify(|waiting| *waiting -= 1);
-    }
-}
-
 impl State {
-    pub(super) fn count_read(&mut self) {
+    pub(crate) fn count_read(&mut self) {
         self.reads += 1;
     }
 
     /// A new writer's number.
-    pub(super) fn enter(&mut self) -> u64 {
+    pub(crate) fn enter(&mut self) -> u64 {
         self.writers += 1;
         self.members.insert(self.writers);
         self.writers
     }
 
     /// A writer is gone, and its locks with it.
-    pub(super) fn leave(&mut self, writer: u64) {
+    pub(crate) fn leave(&mut self, writer: u64) {
         self.members.remove(&writer);
+        self.unlock_all(writer);
+    }
+
+    pub(crate) fn unlock_all(&mut self, writer: u64) {
         self.locks.retain(|_, holder| *holder != writer);
     }
 
-    pub(super) fn members(&self) -> usize {
+    pub(crate) fn members(&self) -> usize {
         self.members.len()
     }
 
-    pub(super) fn try_lock(&mut self, partition: Partition, writer: u64) -> bool {
+    /// Whether a writer's connection is still known here.
+    pub(crate) fn knows(&self, writer: u64) -> bool {
+        self.members.contains(&writer)
+    }
+
+    pub(crate) const fn is_away(&self) -> bool {
+        self.away
+    }
+
+    /// How long the next commit takes.
+    pub(crate) fn commit_takes(&mut self) -> Duration {
+        (self.takes)()
+    }
+
+    pub(crate) fn try_lock(&mut self, partition: Partition, writer: u64) -> bool {
         *self.locks.entry(partition).or_insert(writer) == writer
     }
 
-    pub(super) fn unlock(&mut self, partition: Partition, writer: u64) {
+    pub(crate) fn unlock(&mut self, partition: Partition, writer: u64) {
         if self.locks.get(&partition) == Some(&writer) {
             self.locks.remove(&partition);
         }
     }
 
-    pub(super) fn locked(&self) -> usize {
+    pub(crate) fn locked(&self) -> usize {
         self.locks.len()
     }
 
-    pub(super) fn owned(&self, writer: u64) -> BTreeSet<Partition> {
+    pub(crate) fn owned(&self, writer: u64) -> BTreeSet<Partition> {
         let owned = self.locks.iter().filter(|(_, holder)| **holder == writer);
         owned.map(|(partition, _)| *partition).collect()
     }
 
-    pub(super) fn verdict(&mut self, batch: &Batch) -> Verdict {
+    pub(crate) fn verdict(&mut self, batch: &Batch) -> Verdict {
         (self.judge)(batch)
     }
 
-    pub(super) fn write(&mut self, batch: &Batch) -> Result<(), CommitError> {
+    pub(crate) fn write(&mut self, batch: &Batch) -> Result<(), CommitError> {
         self.tables.write(batch)?;
-        self.batches.push(batch.clone());
+        (self.observe)(batch);
+        if let Some(batches) = &mut self.batches {
+            batches.push(batch.clone());
+        }
         Ok(())
     }
 }

@@ -1,22 +1,24 @@
 //! A process's connection to the broker: what its host sees.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use ::node::bus::{
-    Acknowledgement, Bus, BusFault, Delivery, Link, Outbound, Reader, Request, Start, StreamState,
-};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::select_ok;
+use node::bus::{
+    Acknowledgement, Bus, BusFault, Delivery, Link, Outbound, Reader, Request, Start, StreamState,
+};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{sleep, timeout},
 };
 
-use super::broker::{Broker, Fate, Served};
+use crate::{
+    broker::{Broker, Fate, Served},
+    connection::Connection,
+    life::Over,
+};
 
-/// How long the broker takes to answer.
-const LATENCY: Duration = Duration::from_millis(1);
 /// After how long an acknowledgement counts as lost.
 const ACK_WAIT: Duration = Duration::from_secs(2);
 /// How many messages a reader hands on at once.
@@ -27,25 +29,47 @@ const REQUESTS_MAX: usize = 1024;
 /// A connection of one process.
 pub struct Client {
     broker: Broker,
-    link: watch::Sender<Link>,
+    connection: Arc<Connection>,
 }
 
 impl Client {
-    pub(super) const fn new(broker: Broker, link: watch::Sender<Link>) -> Self {
-        Self { broker, link }
+    pub(crate) const fn new(broker: Broker, connection: Arc<Connection>) -> Self {
+        Self { broker, connection }
     }
 
-    /// Ends this connection for good: its process is gone.
-    pub fn cut(&self) {
-        self.broker.forget(&self.link);
-        self.link.send_modify(|link| link.connected = false);
+    /// Breaks, and both ends know.
+    pub fn disconnect(&self) {
+        self.connection.disconnect();
+    }
+
+    /// Nothing passes any more, and neither end knows.
+    pub fn fall_silent(&self) {
+        self.connection.fall_silent();
+    }
+
+    /// Is made anew, after a break or a silence.
+    pub fn reconnect(&self) {
+        self.connection.reconnect();
+        self.broker.wake_all();
     }
 
     /// One exchange with the broker.
     async fn round_trip(&self) -> Result<(), BusFault> {
-        let link = *self.link.borrow();
-        sleep(LATENCY).await;
-        unbroken(link, *self.link.borrow())
+        self.connection.life.exchange().await?;
+        let link = self.connection.link();
+        if self.connection.is_silent() {
+            sleep(ACK_WAIT).await;
+            return Err(BusFault("no answer".into()));
+        }
+        sleep(self.broker.latency()).await;
+        self.connection.life.exchange().await?;
+        self.connection.is_still(link)
+    }
+}
+
+impl From<Over> for BusFault {
+    fn from(_: Over) -> Self {
+        Self("the process is gone".into())
     }
 }
 
@@ -58,22 +82,29 @@ impl Bus for Client {
     }
 
     async fn send(&self, message: Outbound) -> Result<Acknowledgement, BusFault> {
-        let link = *self.link.borrow();
-        unbroken(link, link)?;
-        let taken = self.broker.take(&message);
-        let now = self.link.subscribe();
+        self.connection.life.exchange().await?;
+        let link = self.connection.link();
+        self.connection.is_still(link)?;
+        let silent = self.connection.is_silent();
+        let taken = (!silent).then(|| self.broker.take(&message));
+        let connection = Arc::clone(&self.connection);
         let broker = self.broker.clone();
         Ok(Box::pin(async move {
-            sleep(LATENCY).await;
-            unbroken(link, *now.borrow())?;
+            sleep(broker.latency()).await;
+            connection.life.exchange().await?;
+            if connection.is_silent() {
+                sleep(ACK_WAIT).await;
+                return Err(BusFault("no acknowledgement".into()));
+            }
+            connection.is_still(link)?;
             match taken {
-                Some((Fate::Keep | Fate::Forget, sequence)) => Ok(sequence),
-                Some((Fate::Refuse, _)) => Err(BusFault("refused".into())),
-                Some((Fate::LoseAcknowledgement, _)) => {
+                Some(Some((Fate::Keep | Fate::Forget, sequence))) => Ok(sequence),
+                Some(Some((Fate::Refuse, _))) => Err(BusFault("refused".into())),
+                Some(Some((Fate::LoseAcknowledgement | Fate::Double, _))) | None => {
                     sleep(ACK_WAIT).await;
                     Err(BusFault("no acknowledgement".into()))
                 }
-                None => {
+                Some(None) => {
                     broker.ensure_streams();
                     Err(BusFault("there was no such stream".into()))
                 }
@@ -105,9 +136,8 @@ impl Bus for Client {
         let state = self.broker.lock();
         let log = state.streams.get(stream).ok_or_else(no_stream)?;
         Ok(Box::new(Cursor {
-            made_on: *self.link.borrow(),
-            link: self.link.subscribe(),
-            changed: self.broker.changed(),
+            made_on: self.connection.link(),
+            connection: Arc::clone(&self.connection),
             broker: self.broker.clone(),
             stream: stream.to_owned(),
             identity: log.identity().to_owned(),
@@ -131,13 +161,13 @@ impl Bus for Client {
         wait: Duration,
     ) -> Result<Bytes, BusFault> {
         self.round_trip().await?;
-        let answers: Vec<oneshot::Receiver<Bytes>> = {
+        let answers: Vec<_> = {
             let mut state = self.broker.lock();
             state.services.retain(|served| !served.requests.is_closed());
             let there = state
                 .services
                 .iter()
-                .filter(|served| served.subject == subject && served.link.borrow().connected);
+                .filter(|served| served.subject == subject && served.connection.carries());
             there
                 .filter_map(|served| {
                     let (answer, answered) = oneshot::channel();
@@ -146,7 +176,8 @@ impl Bus for Client {
                         payload: payload.clone(),
                         answer,
                     };
-                    served.requests.try_send(request).ok().map(|()| answered)
+                    served.requests.try_send(request).ok()?;
+                    Some(Box::pin(heard(answered, Arc::clone(&served.connection))))
                 })
                 .collect()
         };
@@ -166,7 +197,7 @@ impl Bus for Client {
         let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
         let served = subjects.into_iter().map(|subject| Served {
             subject,
-            link: self.link.subscribe(),
+            connection: Arc::clone(&self.connection),
             requests: requests.clone(),
         });
         self.broker.lock().services.extend(served);
@@ -174,16 +205,30 @@ impl Bus for Client {
     }
 
     fn link(&self) -> watch::Receiver<Link> {
-        self.link.subscribe()
+        self.connection.watch()
+    }
+}
+
+/// The answer of one who was asked, where it can still say it.
+async fn heard(
+    answered: oneshot::Receiver<Bytes>,
+    connection: Arc<Connection>,
+) -> Result<Bytes, BusFault> {
+    let lost = || BusFault("no answer".into());
+    let answer = answered.await.map_err(|_| lost())?;
+    connection.life.exchange().await?;
+    if connection.carries() {
+        Ok(answer)
+    } else {
+        Err(lost())
     }
 }
 
 /// Reads one stream. After a reconnect it stays silent for ever: nobody tells it.
 struct Cursor {
     broker: Broker,
-    link: watch::Receiver<Link>,
+    connection: Arc<Connection>,
     made_on: Link,
-    changed: watch::Receiver<()>,
     stream: String,
     identity: String,
     subjects: BTreeSet<String>,
@@ -193,14 +238,21 @@ struct Cursor {
 #[async_trait]
 impl Reader for Cursor {
     async fn next(&mut self) -> Result<Vec<Delivery>, BusFault> {
+        let broker = self.broker.clone();
+        let Some(changed) = broker.changed(&self.stream) else {
+            return Err(no_stream());
+        };
         loop {
-            self.changed.borrow_and_update();
+            self.connection.life.pass().await;
+            // Made before the look, so that no message is missed between the two.
+            let changed = changed.notified();
             let chunk = self.chunk();
             if !chunk.is_empty() {
+                // Nothing is awaited between the look and the answer, which so is cancel safe.
+                self.connection.life.exchange_now()?;
                 return Ok(chunk);
             }
-            let gone = self.changed.changed().await;
-            gone.map_err(|_| BusFault("the broker is gone".into()))?;
+            changed.await;
         }
     }
 }
@@ -208,7 +260,7 @@ impl Reader for Cursor {
 impl Cursor {
     fn chunk(&mut self) -> Vec<Delivery> {
         let state = self.broker.lock();
-        let here = unbroken(self.made_on, *self.link.borrow()).is_ok();
+        let here = self.connection.is_still(self.made_on).is_ok() && self.connection.carries();
         let stream = state.streams.get(&*self.stream);
         let Some(stream) = stream.filter(|s| here && s.identity() == self.identity) else {
             return Vec::new();
@@ -221,15 +273,6 @@ impl Cursor {
             self.next = last.sequence + 1;
         }
         chunk
-    }
-}
-
-/// Whether a connection still is what it was.
-fn unbroken(before: Link, now: Link) -> Result<(), BusFault> {
-    if now.connected && before == now {
-        Ok(())
-    } else {
-        Err(BusFault("not connected".into()))
     }
 }
 

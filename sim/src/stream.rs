@@ -1,38 +1,37 @@
 //! One stream of the broker: a log with an identity, and the ids that it remembers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use ::node::bus::{Delivery, Outbound, Start, StreamState};
 use messages::Timestamp;
-
-/// For how many ms an id is remembered.
-const DUPLICATE_WINDOW_MS: i64 = 120_000;
+use node::bus::{Delivery, Outbound, Start, StreamState};
 
 /// A log with an identity.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     identity: String,
     first: u64,
     last: u64,
     messages: BTreeMap<u64, Delivery>,
-    ids: BTreeMap<String, (u64, Timestamp)>,
+    ids: HashMap<String, u64>,
+    ids_by_age: VecDeque<(Timestamp, String)>,
 }
 
 impl Stream {
-    pub(super) fn new(identity: String) -> Self {
+    pub(crate) fn new(identity: String) -> Self {
         Self {
             identity,
             first: 1,
             last: 0,
             messages: BTreeMap::new(),
-            ids: BTreeMap::new(),
+            ids: HashMap::new(),
+            ids_by_age: VecDeque::new(),
         }
     }
 
-    pub(super) fn identity(&self) -> &str {
+    pub(crate) fn identity(&self) -> &str {
         &self.identity
     }
 
-    pub(super) fn state(&self) -> StreamState {
+    pub(crate) fn state(&self) -> StreamState {
         StreamState {
             identity: self.identity.clone(),
             first: self.first,
@@ -40,21 +39,35 @@ impl Stream {
         }
     }
 
-    pub(super) fn message(&self, sequence: u64) -> Option<&Delivery> {
+    pub(crate) fn message(&self, sequence: u64) -> Option<&Delivery> {
         self.messages.get(&sequence)
     }
 
-    pub(super) fn messages(&self) -> impl Iterator<Item = &Delivery> {
+    pub(crate) fn messages(&self) -> impl Iterator<Item = &Delivery> {
         self.messages.values()
     }
 
     /// Appends a message, and answers its sequence; that of the first copy where its id is known.
-    pub(super) fn append(&mut self, message: &Outbound, now: Timestamp) -> u64 {
-        let remembered = now.plus_millis(-DUPLICATE_WINDOW_MS);
-        self.ids.retain(|_, (_, at)| *at > remembered);
-        if let Some((sequence, _)) = self.ids.get(&message.id) {
+    pub(crate) fn append(&mut self, message: &Outbound, now: Timestamp, window_ms: i64) -> u64 {
+        let remembered = now.plus_millis(-window_ms);
+        while let Some((at, _)) = self.ids_by_age.front()
+            && *at <= remembered
+        {
+            if let Some((_, id)) = self.ids_by_age.pop_front() {
+                self.ids.remove(&id);
+            }
+        }
+        if let Some(sequence) = self.ids.get(&message.id) {
             return *sequence;
         }
+        self.append_anyway(message, now);
+        self.ids.insert(message.id.clone(), self.last);
+        self.ids_by_age.push_back((now, message.id.clone()));
+        self.last
+    }
+
+    /// Appends a message whatever is known of its id.
+    pub(crate) fn append_anyway(&mut self, message: &Outbound, now: Timestamp) {
         self.last += 1;
         let mut headers = vec![("Nats-Msg-Id".to_owned(), message.id.clone())];
         headers.extend(
@@ -71,28 +84,43 @@ impl Stream {
             headers,
             payload: message.payload.clone(),
         };
-        self.ids.insert(message.id.clone(), (self.last, now));
         self.messages.insert(self.last, delivery);
-        self.last
     }
 
-    pub(super) fn delete(&mut self, sequence: u64) {
+    pub(crate) fn delete(&mut self, sequence: u64) {
         self.messages.remove(&sequence);
+    }
+
+    pub(crate) fn forget_ids(&mut self) {
+        self.ids.clear();
+        self.ids_by_age.clear();
     }
 
     /// Forgets the newest messages, as a server does that acknowledged them before they were on
     /// its disk: their sequences are given out again.
-    pub(super) fn lose_tail(&mut self, messages: usize) {
+    pub(crate) fn lose_tail(&mut self, messages: usize) {
         for _ in 0..messages {
             self.messages.pop_last();
         }
-        self.last = self.messages.last_key_value().map_or(0, |(last, _)| *last);
+        let last = self.messages.last_key_value().map(|(last, _)| *last);
+        self.last = last.unwrap_or(self.first - 1);
         let last = self.last;
-        self.ids.retain(|_, (sequence, _)| *sequence <= last);
+        self.ids.retain(|_, sequence| *sequence <= last);
+        let ids = &self.ids;
+        self.ids_by_age.retain(|(_, id)| ids.contains_key(id));
+    }
+
+    /// Removes the oldest messages.
+    pub(crate) fn expire(&mut self, messages: usize) {
+        for _ in 0..messages {
+            self.messages.pop_first();
+        }
+        let first = self.messages.first_key_value().map(|(first, _)| *first);
+        self.first = first.unwrap_or(self.last + 1);
     }
 
     /// The sequence at which a reader starts.
-    pub(super) fn from(&self, start: Start) -> u64 {
+    pub(crate) fn from(&self, start: Start) -> u64 {
         match start {
             Start::Sequence(sequence) => sequence,
             Start::Time(time) => self
@@ -104,7 +132,7 @@ impl Stream {
     }
 
     /// The next messages on these subjects, each with the number of those behind it.
-    pub(super) fn next(&self, subjects: &BTreeSet<String>, from: u64, max: usize) -> Vec<Delivery> {
+    pub(crate) fn next(&self, subjects: &BTreeSet<String>, from: u64, max: usize) -> Vec<Delivery> {
         let wanted = || {
             self.messages
                 .range(from..)

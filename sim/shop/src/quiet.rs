@@ -1,0 +1,107 @@
+//! The end of a run: everything comes to rest, and then the books must agree.
+//!
+//! At rest every order is final and owes nothing, every message is decided, every event is told.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use messages::{Partition, Service, subject};
+use node::store::Mark;
+use tokio::time::{Instant, sleep};
+
+use crate::shop::Shop;
+
+/// How long everything may take to come to rest: far longer than any deadline and pause.
+const REST_WAIT: Duration = Duration::from_secs(180);
+/// How often it is looked at.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Waits until the shop is at rest, or says what is not.
+pub(crate) async fn rest(shop: &Shop) -> Result<(), String> {
+    let begun = Instant::now();
+    loop {
+        sleep(LOOK).await;
+        if let Some(trouble) = shop.spec().trouble() {
+            return Err(trouble.to_owned());
+        }
+        match unrest(shop) {
+            None => return Ok(()),
+            Some(what) if begun.elapsed() > REST_WAIT => return Err(format!("no rest: {what}")),
+            Some(_) => {}
+        }
+    }
+}
+
+/// The first thing that is not at rest.
+fn unrest(shop: &Shop) -> Option<String> {
+    for service in Service::ALL {
+        let owing = shop.service(service).database().read(|tables| {
+            let mut states = tables.states.iter();
+            let owing = states.find(|(_, kept)| kept.owing);
+            owing.map(|(id, kept)| format!("{service} {id} owes: {:?}", kept.row))
+        });
+        if owing.is_some() {
+            return owing;
+        }
+    }
+    let pending = shop.spec().orders().find_map(|(id, book)| {
+        let stand = book.stand()?;
+        let rests = stand.status != messages::order::Status::Pending && !stand.cancelling;
+        (!rests).then(|| format!("order {id} is {stand:?}"))
+    });
+    pending.or_else(|| unread(shop)).or_else(|| untold(shop))
+}
+
+/// A message that no position is behind.
+fn unread(shop: &Shop) -> Option<String> {
+    for service in Service::ALL {
+        let mut last = BTreeMap::<Partition, u64>::new();
+        shop.broker().read(service.inbox(), |message| {
+            if let Ok(subject) = message.subject.parse::<messages::Subject>() {
+                last.insert(subject.partition(), message.sequence);
+            }
+        });
+        let behind = shop.service(service).database().read(|tables| {
+            last.into_iter().find(|(partition, last)| {
+                let position = tables.positions.get(&(Mark::Inbox, *partition));
+                position.is_none_or(|(position, _)| position.sequence < *last)
+            })
+        });
+        if let Some((partition, last)) = behind {
+            return Some(format!("{service} {partition} has not come to {last}"));
+        }
+    }
+    None
+}
+
+/// An event that the stream does not have.
+fn untold(shop: &Shop) -> Option<String> {
+    let mut told = BTreeSet::new();
+    shop.broker().read(subject::EVENTS.0, |message| {
+        let ids = message
+            .headers
+            .iter()
+            .filter(|(name, _)| name == "Nats-Msg-Id");
+        told.extend(ids.map(|(_, id)| id.clone()));
+    });
+    let spec = shop.spec();
+    let missing = spec.events().find(|id| !told.contains(*id));
+    missing.map(|id| format!("event {id} is not told"))
+}
+
+/// Stops every process in order, and says what is left over.
+pub(crate) async fn close(shop: &Shop) -> Result<(), String> {
+    let dead = shop.broker().messages(subject::DEAD.0);
+    if let (Some(letter), false) = (dead.first(), shop.spec().allowed.put_aside) {
+        return Err(format!("a dead letter: {:?}", letter.headers));
+    }
+    for service in Service::ALL {
+        let nodes = shop.service(service);
+        for process in 0..nodes.processes() {
+            nodes.stop(process).await;
+        }
+    }
+    Ok(())
+}
