@@ -1,6 +1,6 @@
 //! Best sellers from memory: one search for however many ask.
 //!
-//! The process that reads the events has the last days in memory, in [`Window`]; another, or one
+//! The process that reads the events has the last days in memory, in `Window`; another, or one
 //! with more products than there is room for, searches the database. Read next: `crate::top`.
 
 use std::{

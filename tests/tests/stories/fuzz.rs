@@ -46,7 +46,9 @@ async fn a_damaged_body_is_answered_in_the_documented_form() {
         runner.run(&asks, |(which, damages, key)| {
             let call = which.get(&calls);
             let mut body = call.body.to_string().into_bytes();
-            damages.iter().for_each(|damage| damage.to(&mut body));
+            for damage in &damages {
+                damage.to(&mut body);
+            }
             handle.block_on(ask(&asking, call, body, key.as_deref()));
             Ok(())
         })

@@ -196,13 +196,18 @@ async fn leave(folder: &Path, database: &str) {
     });
     let told = serde_json::to_string_pretty(&told).unwrap();
     std::fs::write(folder.join("told.json"), told + "\n").unwrap();
+    write(folder, &system).await;
+}
+
+/// Writes the databases of a system that is down.
+async fn write(folder: &Path, system: &System) {
     for service in ["order", "product", "point", "coupon", "payment"] {
-        let text = match kind {
-            Database::Sqlite => {
+        let text = match &system.postgres {
+            Some(postgres) => dump::of_postgres(&postgres.url(service)),
+            None => {
                 let file = system.world.folder("data").join(format!("{service}.db"));
                 dump::of_sqlite(&file).await
             }
-            Database::Postgres => dump::of_postgres(&system.postgres().url(service)),
         };
         std::fs::write(folder.join(format!("{service}.sql")), text).unwrap();
     }
