@@ -8,7 +8,7 @@ CARGO ?= cargo
 # Where the binaries come out: cargo's own variable, when it is set, moves them.
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 
-.PHONY: help run build test test-rust test-python faults sim mutants lint bench bench-ranking clean distclean
+.PHONY: help run build test test-rust test-python faults sim mutants lint bench growth plots bench-ranking clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -75,11 +75,34 @@ lint: ## formatting, clippy, documentation; licences and advisories where cargo-
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --workspace check; \
 	else echo "cargo-deny is not installed: licences and advisories were not checked"; fi
 
-bench: ## measure orders per second (ARGS="…" as in onhand bench --help)
+# The table in its short form; SCENARIO=hot for one line of it, FULL=1 for all of it with medians of
+# five; with ARGS the flags are yours.
+SHORT := --seconds 4 --warm-up-seconds 1 --runs $(or $(RUNS),1)
+LONG := --full --seconds 10 --warm-up-seconds 3 --runs $(or $(RUNS),5)
+RESULTS := --list target/bench/latest.json --json target/bench/report.json
+
+bench: ## compare with databases and services (SCENARIO=…, FULL=1), or measure (ARGS="…", see onhand bench --help)
+	@set -eu; \
+	export ONHAND_NATS_SERVER ONHAND_POSTGRES_BIN ONHAND_REDIS_SERVER ONHAND_BENCH_SLOW_DISK; \
+	ONHAND_NATS_SERVER=$$(tools/nats-server); \
+	ONHAND_POSTGRES_BIN=$$(tools/postgres); \
+	ONHAND_REDIS_SERVER=$$(tools/redis); \
+	ONHAND_BENCH_SLOW_DISK=$$(tools/slow-disk); \
+	$(CARGO) build --release --locked -p onhand -p onhand-baselines; \
+	mkdir -p target/bench; \
+	exec tools/foreground "$(TARGET)/release/onhand" bench \
+		$(if $(ARGS),$(ARGS),--table $(if $(FULL),$(LONG),$(SHORT)) $(if $(SCENARIO),--only $(SCENARIO)) $(RESULTS))
+
+growth: ## measure with more and more products, clients, lines and orders (FULL=1 further)
 	@set -eu; \
 	nats_server=$$(tools/nats-server); \
 	$(CARGO) build --release --locked -p onhand; \
-	ONHAND_NATS_SERVER=$$nats_server exec tools/foreground "$(TARGET)/release/onhand" bench $(ARGS)
+	mkdir -p target/bench; \
+	ONHAND_NATS_SERVER=$$nats_server exec tools/foreground "$(TARGET)/release/onhand" bench \
+		--growth $(if $(FULL),--full --seconds 10,--seconds 3 --warm-up-seconds 1) --json target/bench/growth.json
+
+plots: ## draw what `make growth` measured into docs/plots
+	@$(CARGO) run --quiet --locked -p onhand-baselines --bin plots
 
 bench-ranking: ## measure how long best sellers take to find among 2,000,000 rows
 	@$(CARGO) bench --locked -p ranking-node --bench top

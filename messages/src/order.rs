@@ -245,6 +245,10 @@ pub struct StepFailed {
     pub amount: i64,
     /// Why.
     pub refusal: Refusal,
+    /// The order as it stood; of a refused line it has that line alone, so that an order of many
+    /// refused lines is not told many times over. Older events do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<View>,
 }
 
 impl Body for Command {

@@ -181,8 +181,8 @@ pub trait Entity: Clone + Send + Sync + Sized + 'static {
         Ok(self.reply(None))
     }
 
-    /// Whether this state is at its end: little but reads is expected, so that it leaves memory
-    /// soon. At rest is not enough: a product rests between any two orders.
+    /// Whether this state is at its end once it owes nothing: little but reads is expected, so that
+    /// it leaves memory soon. At rest is not enough: a product rests between any two orders.
     fn finished(&self) -> bool {
         false
     }

@@ -3,8 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
 use messages::Service as Name;
-use node::{bus::nats, config::Common, process::Process, seams::SystemClock, telemetry};
-use ranking_node::best::Best;
+use node::{bus::nats, config::Common, process::Process, telemetry};
 use tokio::sync::watch;
 
 use crate::{broker::OwnBroker, demo};
@@ -83,12 +82,12 @@ async fn serve(args: &Args, url: &str, metrics: telemetry::PrometheusHandle) -> 
     let host = common.host(bus);
     let products = product_node::settings::service(host.clone(), common, &args.products)?;
     let points = point_node::settings::service(host.clone(), common, &args.points)?;
-    let ranking = ranking_node::settings::reading(Arc::clone(&host.bus), common, &args.ranking)?;
+    let (bus, clock) = (Arc::clone(&host.bus), Arc::clone(&host.clock));
+    let (ranking, best) = ranking_node::settings::reading(bus, clock, common, &args.ranking)?;
     let coupons = coupon_node::settings::service(host.clone(), common, &args.coupons)?;
     let (payments, at_gateway) =
         payment_node::settings::service(host.clone(), common, &args.payments)?;
     let orders = order_node::settings::service(host, common, &args.orders)?;
-    let best = Best::new(ranking.database().clone(), Arc::new(SystemClock));
     let process = Process {
         name: "onhand",
         title: "Onhand",

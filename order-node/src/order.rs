@@ -135,7 +135,7 @@ impl Entity for Order {
     }
 
     fn finished(&self) -> bool {
-        self.settled() && self.owes().is_empty()
+        self.settled()
     }
 
     fn settled(&self) -> bool {

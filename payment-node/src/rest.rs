@@ -8,13 +8,13 @@ use axum::{
     http::StatusCode,
 };
 use messages::{
-    Money, OrderId, Origin, Refusal,
+    Money, OrderId, Refusal,
     id::is_name,
     payment::{Command, Reply, Status, View},
 };
 use node::{
     edge::{Create, Json, Problem, Query, Read, Trace},
-    host::{Ask, Service, Target},
+    host::Service,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -99,23 +99,13 @@ async fn get(
     let order: OrderId = order
         .parse()
         .map_err(|_| Problem::field("orderId", "must be a UUID"))?;
-    let ask = Ask {
-        target: Target::Entity(order.entity()),
-        command: Command::Get,
-        request_id: None,
-        origin: Origin::Client,
-        settle: None,
-        traceparent: Some(trace.into_traceparent()),
-    };
+    let ask = trace.ask(order.entity(), Command::Get);
     match edge.service.ask(ask).await? {
         Ok(Reply::Payment(view)) => Ok(Answer(edge.body(view))),
         // An order that was not to be paid; that of a gateway is another refusal.
         Err(Refusal::PaymentNotFound) => Err(Problem::NotFound),
         Err(refusal) => Err(refusal.into()),
-        Ok(reply) => {
-            tracing::error!(?reply, "a payment answers what it was not asked");
-            Err(Problem::Internal)
-        }
+        Ok(reply) => Err(Problem::unexpected(&reply)),
     }
 }
 

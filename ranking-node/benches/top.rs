@@ -12,12 +12,20 @@ use std::{
 
 use messages::Timestamp;
 use node::{
+    events::Mirror as _,
     seams::Clock,
     store::{DatabaseUrl, EventBatch, EventDatabase, Write},
     table::{Column, Value},
 };
-use ranking_node::{best::Best, day::Day, settings::MIGRATIONS, top};
+use ranking_node::{
+    best::Best,
+    day::Day,
+    settings::MIGRATIONS,
+    top::{self, Seller, TopFault},
+};
 
+/// How many days, and how many products, are asked for.
+const QUESTIONS: [(u32, u32); 3] = [(3, 5), (7, 10), (30, 100)];
 const PRODUCTS: u32 = 100_000;
 const DAYS: i64 = 30;
 /// On so many of the days each product sells, so that there are 2,000,000 rows.
@@ -65,14 +73,27 @@ async fn measure(database: &EventDatabase) -> anyhow::Result<()> {
     let all = top::add_up(database, today, 3, 5).await?;
     anyhow::ensure!(found == all, "{found:?} is not {all:?}");
 
-    for (days, limit) in [(3, 5), (7, 10), (30, 100)] {
-        let (mut times, all) = (Vec::new(), Instant::now());
-        while times.len() < 50 && (times.len() < 3 || all.elapsed() < PATIENCE) {
-            let began = Instant::now();
-            black_box(top::top(database, today, days, limit).await?);
-            times.push(began.elapsed());
-        }
-        show(&format!("top {limit} of {days} days, cold"), &mut times);
+    let best = Best::new(database.clone(), Arc::new(Fixed));
+    for (days, limit) in QUESTIONS {
+        let search = async || top::top(database, today, days, limit).await;
+        show(
+            &format!("top {limit} of {days} days, cold, in the database"),
+            &mut times(search).await?,
+        );
+    }
+    let began = Instant::now();
+    best.load(database).await?;
+    show("30 days into memory", &mut [began.elapsed()]);
+    for (days, limit) in QUESTIONS {
+        let question = (today, days, limit);
+        let all = best.search(question).await?;
+        let database = top::top(database, today, days, limit).await?;
+        let quantities = |found: &[Seller]| found.iter().map(|s| s.quantity).collect::<Vec<_>>();
+        anyhow::ensure!(quantities(&all) == quantities(&database), "{question:?}");
+        show(
+            &format!("top {limit} of {days} days, cold, in memory"),
+            &mut times(async || best.search(question).await).await?,
+        );
     }
     let mut times = Vec::new();
     for _ in 0..5 {
@@ -82,7 +103,6 @@ async fn measure(database: &EventDatabase) -> anyhow::Result<()> {
     }
     show("top 5 of 3 days by adding up all rows", &mut times);
 
-    let best = Best::new(database.clone(), Arc::new(Fixed));
     let sellers = async || best.sellers(3, 5).await;
     sellers().await?;
     let mut times = Vec::new();
@@ -93,6 +113,17 @@ async fn measure(database: &EventDatabase) -> anyhow::Result<()> {
     }
     show("top 5 of 3 days, warm", &mut times);
     Ok(())
+}
+
+/// How long each of many searches takes.
+async fn times<T>(search: impl AsyncFn() -> Result<T, TopFault>) -> anyhow::Result<Vec<Duration>> {
+    let (mut times, all) = (Vec::new(), Instant::now());
+    while times.len() < 50 && (times.len() < 3 || all.elapsed() < PATIENCE) {
+        let began = Instant::now();
+        black_box(search().await?);
+        times.push(began.elapsed());
+    }
+    Ok(times)
 }
 
 fn show(what: &str, times: &mut [Duration]) {

@@ -1,12 +1,12 @@
 //! Days in UTC, as the tables have them.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
-use messages::Timestamp;
+use messages::{Timestamp, time::TimestampError};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// A day in UTC, written as in 2026-01-31.
+/// A day in UTC, read and written as in 2026-01-31.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day(i64);
 
@@ -20,6 +20,14 @@ impl Day {
     #[must_use]
     pub const fn before(self, days: i64) -> Self {
         Self(self.0 - days)
+    }
+}
+
+impl FromStr for Day {
+    type Err = TimestampError;
+
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        format!("{text}T00:00:00.000Z").parse().map(Self::of)
     }
 }
 
@@ -40,6 +48,8 @@ mod tests {
         assert_eq!(day("2026-01-31T00:00:00.000Z"), "2026-01-31");
         assert_eq!(day("2026-01-31T23:59:59.999Z"), "2026-01-31");
         assert_eq!(day("2026-02-01T00:30:00.000+09:00"), "2026-01-31");
+        let read: Day = "2026-01-31".parse().expect("a day");
+        assert_eq!(read.to_string(), "2026-01-31");
         let march = Day::of("2024-03-01T12:00:00.000Z".parse().expect("a time"));
         assert_eq!(march.before(1).to_string(), "2024-02-29");
     }

@@ -3,7 +3,7 @@
 use std::{process::ExitCode, sync::Arc};
 
 use node::program::{self, Program};
-use ranking_node::{best::Best, rest, settings};
+use ranking_node::{rest, settings};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -16,8 +16,8 @@ async fn main() -> ExitCode {
         streams: &[],
     };
     program::run(program, |process, host, settings: &settings::Settings| {
-        let reading = settings::reading(host.bus, process.common, settings)?;
-        let best = Best::new(reading.database().clone(), Arc::clone(&host.clock));
+        let clock = Arc::clone(&host.clock);
+        let (reading, best) = settings::reading(host.bus, clock, process.common, settings)?;
         Ok(process.reader(&reading, rest::router(best)))
     })
     .await

@@ -61,17 +61,7 @@ impl Projection for Sales {
     type Body = Order;
 
     fn writes(events: &[Event<Order>]) -> Vec<Write> {
-        let mut sold: BTreeMap<(ProductId, Day), (&str, i64)> = BTreeMap::new();
-        for event in events {
-            let sign = if event.kind == CANCELLED { -1 } else { 1 };
-            let day = Day::of(event.body.created_at);
-            for line in &event.body.items {
-                let name = line.name.as_deref().unwrap_or_default();
-                let cell = sold.entry((line.product_id, day)).or_insert((name, 0));
-                *cell = (name, cell.1 + sign * i64::from(line.quantity.get()));
-            }
-        }
-        let rows: Vec<Vec<Value>> = sold
+        let rows: Vec<Vec<Value>> = sold(events)
             .into_iter()
             .map(|((product, day), (name, quantity))| {
                 vec![
@@ -91,5 +81,21 @@ impl Projection for Sales {
     }
 }
 
+/// The name that each product has in these events, by day, and by how many pieces they change what
+/// was sold of it.
+pub(crate) fn sold(events: &[Event<Order>]) -> BTreeMap<(ProductId, Day), (&str, i64)> {
+    let mut sold = BTreeMap::new();
+    for event in events {
+        let sign = if event.kind == CANCELLED { -1 } else { 1 };
+        let day = Day::of(event.body.created_at);
+        for line in &event.body.items {
+            let name = line.name.as_deref().unwrap_or_default();
+            let cell = sold.entry((line.product_id, day)).or_insert((name, 0));
+            *cell = (name, cell.1 + sign * i64::from(line.quantity.get()));
+        }
+    }
+    sold
+}
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

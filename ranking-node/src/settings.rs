@@ -7,10 +7,11 @@ use node::{
     config::Common,
     events::{Projection as _, Reading},
     host::StartError,
+    seams::Clock,
     store::{DatabaseUrl, EventDatabase, Migrations},
 };
 
-use crate::sales::Sales;
+use crate::{best::Best, sales::Sales};
 
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/ranking/sqlite");
 static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/ranking/postgres");
@@ -35,17 +36,21 @@ pub struct Settings {
     pub ranking_database_url: Option<DatabaseUrl>,
 }
 
-/// The reader of events that the ranking is made by.
+/// The reader of events that the ranking is made by, and what answers from it.
 ///
 /// # Errors
 /// Where the database's address cannot be used.
 pub fn reading(
     bus: Arc<dyn Bus>,
+    clock: Arc<dyn Clock>,
     common: &Common,
     settings: &Settings,
-) -> Result<Reading<Sales>, StartError> {
+) -> Result<(Reading<Sales>, Best), StartError> {
     let url = common.database_url(settings.ranking_database_url.as_ref(), Sales::NAME);
     let database = EventDatabase::new(Sales::NAME, url, MIGRATIONS)
         .map_err(|error| StartError(error.to_string()))?;
-    Ok(Reading::new(bus, database, common.limits.reread_ms))
+    let best = Best::new(database.clone(), clock);
+    let mirror = Arc::new(best.clone());
+    let reading = Reading::new(bus, database, mirror, common.limits.reread_ms);
+    Ok((reading, best))
 }

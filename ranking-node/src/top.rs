@@ -14,7 +14,7 @@ use node::{
 use crate::day::Day;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// How many rows of each day are looked at first, at least.
 const DEPTH_FIRST: u32 = 64;

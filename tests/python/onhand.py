@@ -53,10 +53,12 @@ class Onhand:
             "ONHAND_NATS_SERVER": tool("ONHAND_NATS_SERVER", "nats-server"),
             "ONHAND_DATA": self.data,
         }
+        # Of one that was stopped: what is read below is this one's.
+        address = self.data / "onhand.addr"
+        address.unlink(missing_ok=True)
         self.process = processes.start(
             "onhand", [binary("onhand"), "up"], bare_environment(**settings | environment), cwd=folder
         )
-        address = self.data / "onhand.addr"
         self.url = until("onhand writes its address", lambda: address.read_text().strip(), self.process)
         until("onhand is ready", lambda: ready(self.url), self.process)
 

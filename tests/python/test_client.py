@@ -146,31 +146,55 @@ async def stored(url, enough):
 def test_the_events_of_one_order_come_in_the_documented_order_and_say_all(processes, folder):
     shop = Onhand(processes, folder)
     mug, cup = product_with(shop.url, stock=5, name="Mug"), product_with(shop.url, stock=9, name="Cup")
+    charge = {"amount": 5000}
+    status, _ = call("POST", f"{shop.url}/users/u-001/points/charge", charge, Idempotency_Key="gift")
+    assert status == 200
+    campaign = {"name": "Spring", "discount": {"kind": "PERCENT", "value": 10}, "quantity": 3}
+    status, campaign = call("POST", f"{shop.url}/coupons", campaign)
+    assert status == 201
+    coupon = campaign["id"]
+    status, issued = call("POST", f"{shop.url}/coupons/{coupon}/issue", {"userId": "u-001"})
+    assert (status, issued["number"]) == (201, 1)
     lines = [{"productId": mug, "quantity": 3}, {"productId": cup, "quantity": 2}]
-    status, order = call("POST", f"{shop.url}/orders", {"buyerId": "u-001", "items": lines})
+    body = {"buyerId": "u-001", "items": lines, "points": 500, "couponId": coupon,
+            "payment": {"method": "card", "token": "approve"}}
+    status, order = call("POST", f"{shop.url}/orders", body)
     assert (status, order["status"]) == (201, "CONFIRMED")
     status, cancelled = call("POST", f"{shop.url}/orders/{order['id']}/cancel")
     assert (status, cancelled["status"]) == (200, "CANCELLED")
 
-    # In order an entity: what one owner tells does not wait for another.
+    # In order an owner: what one tells does not wait for another.
     documented = {
-        order["id"]: ["order.created.pending", "order.confirmed", "order.cancelled"],
-        mug: ["product.reserved", "product.released"],
-        cup: ["product.reserved", "product.released"],
+        ("order", order["id"]): ["order.created.pending", "order.confirmed", "order.cancelled"],
+        ("product", mug): ["product.reserved", "product.released"],
+        ("product", cup): ["product.reserved", "product.released"],
+        ("point", "u-001"): ["point.used", "point.refunded"],
+        ("coupon", coupon): ["coupon.issued", "coupon.used", "coupon.restored"],
+        ("payment", order["id"]): ["payment.completed", "payment.cancelled"],
     }
     count = sum(map(len, documented.values()))
     events = asyncio.run(stored(shop.nats_url, lambda events: len(events) == count))
-    of = {entity: [e for e in events if e["entity"] == entity] for entity in documented}
-    assert {entity: [e["kind"] for e in told] for entity, told in of.items()} == documented
+    of = {}
+    for event in events:
+        owner, number, _ = event["id"].split("-")
+        assert number == str(partition(event["entity"]))
+        of.setdefault((owner, event["entity"]), []).append(event)
+    assert {who: [e["kind"] for e in told] for who, told in of.items()} == documented
     for told in of.values():
         assert [e["version"] for e in told] == sorted({e["version"] for e in told})
     assert len({e["id"] for e in events}) == count
 
-    # What the order rests on was decided before it.
-    _, confirmed, undone = of[order["id"]]
-    for product in (mug, cup):
-        reserved, released = of[product]
-        assert reserved["at"] <= confirmed["at"] <= released["at"] <= undone["at"]
+    # What the order rests on was decided before it, step by step, and undone the payment first.
+    placed, confirmed, undone = of["order", order["id"]]
+    stock = [of["product", product] for product in (mug, cup)]
+    used, refunded = of["point", "u-001"]
+    _, redeemed, restored = of["coupon", coupon]
+    paid, unpaid = of["payment", order["id"]]
+    steps = [placed["at"], max(told[0]["at"] for told in stock), used["at"], redeemed["at"],
+             paid["at"], confirmed["at"], unpaid["at"]]
+    assert steps == sorted(steps)
+    for told in (refunded, restored, *(told[1] for told in stock)):
+        assert unpaid["at"] <= told["at"] <= undone["at"]
 
     # A reader needs nothing else: who, what, for how much, and when.
     for told in (confirmed, undone):
@@ -178,11 +202,49 @@ def test_the_events_of_one_order_come_in_the_documented_order_and_say_all(proces
         assert (body["id"], body["buyerId"]) == (order["id"], "u-001")
         assert [(i["productId"], i["name"], i["unitPrice"], i["quantity"], i["amount"])
                 for i in body["items"]] == [(mug, "Mug", 12000, 3, 36000), (cup, "Cup", 12000, 2, 24000)]
-        assert (body["subtotal"], body["amountDue"]) == (60000, 60000)
+        amounts = [body[name] for name in ("subtotal", "pointsUsed", "discount", "amountDue")]
+        assert amounts == [60000, 500, 6000, 53500]
         datetime.datetime.fromisoformat(body["createdAt"].replace("Z", "+00:00"))
     assert (confirmed["body"]["status"], undone["body"]["status"]) == ("CONFIRMED", "CANCELLED")
-    for product, name, quantity in ((mug, "Mug", 3), (cup, "Cup", 2)):
-        for told in of[product]:
-            body = told["body"]
-            assert (body["productId"], body["orderId"]) == (product, order["id"])
+    for told, name, quantity in zip(stock, ("Mug", "Cup"), (3, 2)):
+        for body in (event["body"] for event in told):
+            assert (body["productId"], body["orderId"]) == (told[0]["entity"], order["id"])
             assert (body["name"], body["unitPrice"], body["quantity"]) == (name, 12000, quantity)
+    for told, balance in ((used, 4500), (refunded, 5000)):
+        body = told["body"]
+        assert (body["userId"], body["orderId"]) == ("u-001", order["id"])
+        assert (body["amount"], body["balance"]) == (500, balance)
+    for told in (redeemed, restored):
+        body = told["body"]
+        assert (body["couponId"], body["name"], body["number"]) == (coupon, "Spring", 1)
+        assert (body["userId"], body["orderId"]) == ("u-001", order["id"])
+        assert (body["subtotal"], body["discount"]) == (60000, 6000)
+    for told in (paid, unpaid):
+        body = told["body"]
+        assert (body["orderId"], body["userId"]) == (order["id"], "u-001")
+        assert (body["amount"], body["gateway"]) == (53500, "sandbox")
+        assert body["gatewayId"] == paid["body"]["gatewayId"]
+
+
+def test_the_event_of_a_refused_step_says_all_too(processes, folder):
+    shop = Onhand(processes, folder)
+    mug = product_with(shop.url, stock=5)
+    lines = [{"productId": mug, "quantity": 3}]
+    body = {"buyerId": "u-001", "items": lines, "points": 500}
+    status, problem = call("POST", f"{shop.url}/orders", body)
+    assert (status, problem["error"]) == (400, "INSUFFICIENT_POINTS")
+    order = problem["details"]["order"]
+
+    def told(events):
+        return "point.use.failed" in [event["kind"] for event in events]
+
+    failed = asyncio.run(stored(shop.nats_url, told))[-1]
+    assert failed["entity"] == order["id"]
+    datetime.datetime.fromisoformat(failed["at"].replace("Z", "+00:00"))
+    body = failed["body"]
+    assert (body["orderId"], body["buyerId"]) == (order["id"], "u-001")
+    assert (body["step"], body["entity"], body["amount"]) == ("points", "u-001", 500)
+    assert body["refusal"] == {"refusal": "INSUFFICIENT_POINTS", "available": 0, "requested": 500}
+    (line,) = body["order"]["items"]
+    assert (line["productId"], line["quantity"], line["amount"]) == (mug, 3, 36000)
+    assert (body["order"]["subtotal"], body["order"]["pointsUsed"]) == (36000, None)

@@ -28,7 +28,13 @@ const SERVICES: [&str; 6] = [
     "payment-node",
     "ranking-node",
 ];
-const ABOVE: [&str; 4] = ["onhand", "onhand-sim", "onhand-sim-shop", "onhand-tests"];
+const ABOVE: [&str; 5] = [
+    "onhand",
+    "onhand-sim",
+    "onhand-sim-shop",
+    "onhand-tests",
+    "onhand-baselines",
+];
 
 #[test]
 fn messages_knows_no_io_not_even_through_others() {
@@ -78,6 +84,16 @@ fn no_service_knows_another() {
         for other in SERVICES.iter().chain(&ABOVE) {
             assert!(!graph[service].contains(*other), "{service} knows {other}");
         }
+    }
+}
+
+/// What is compared with us must not be us.
+#[test]
+fn the_baselines_know_nothing_of_ours() {
+    let baselines = &graph()["onhand-baselines"];
+    let ours = ["onhand-messages", "onhand-node", "onhand"];
+    for package in ours.iter().chain(&SERVICES) {
+        assert!(!baselines.contains(*package), "baselines knows {package}");
     }
 }
 

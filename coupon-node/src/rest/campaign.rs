@@ -6,13 +6,13 @@ use axum::{
     http::{HeaderName, StatusCode, header},
 };
 use messages::{
-    CouponId, Digest, EntityId, Origin, RequestId, UserId,
+    CouponId, RequestId, UserId,
     coupon::{Command, Issue, Issued, Reply},
     id::kind,
 };
 use node::{
     edge::{Create as CreateErrors, FirstCome, IdempotencyKey, Json, PathId, Problem, Read, Trace},
-    host::{Ask, CreationKey, Service, Target},
+    host::{Ask, Service, Target},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -64,15 +64,8 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Answer<CampaignBody>), Problem> {
     const CALL: &str = "POST /coupons";
     let create = new.checked()?;
-    let key = key.map(|key| CreationKey {
-        call: CALL.to_owned(),
-        key,
-        digest: Digest::of(CALL, &create),
-    });
-    let ask = Ask {
-        target: Target::New { key },
-        ..ask(EntityId::from(""), Command::Create(create), trace)
-    };
+    let target = Target::made_by(CALL, key, &create);
+    let ask = trace.ask(target, Command::Create(create));
     let campaign = campaign(service.ask(ask).await??)?;
     let location = [(header::LOCATION, format!("/coupons/{}", campaign.id))];
     Ok((StatusCode::CREATED, location, Answer(campaign)))
@@ -90,7 +83,7 @@ pub(super) async fn get(
     PathId(id): PathId<kind::Coupon>,
     trace: Trace,
 ) -> Result<Answer<CampaignBody>, Problem> {
-    let ask = ask(id.entity(), Command::Get, trace);
+    let ask = trace.ask(id.entity(), Command::Get);
     campaign(service.ask(ask).await??).map(Answer)
 }
 
@@ -118,7 +111,7 @@ pub(super) async fn issue(
     };
     let ask = Ask {
         request_id: key.map(RequestId::from),
-        ..ask(id.entity(), Command::Issue(issue), trace)
+        ..trace.ask(id.entity(), Command::Issue(issue))
     };
     let Issued {
         coupon_id,
@@ -126,7 +119,7 @@ pub(super) async fn issue(
         number,
     } = match service.ask(ask).await?? {
         Reply::Issued(issued) => issued,
-        other => return Err(unexpected(&other)),
+        other => return Err(Problem::unexpected(&other)),
     };
     let issued = IssuedCoupon {
         coupon_id,
@@ -136,26 +129,9 @@ pub(super) async fn issue(
     Ok((StatusCode::CREATED, Answer(issued)))
 }
 
-/// Asks a campaign on behalf of a caller, under an id that the host draws.
-fn ask(entity: EntityId, command: Command, trace: Trace) -> Ask<Command> {
-    Ask {
-        target: Target::Entity(entity),
-        command,
-        request_id: None,
-        origin: Origin::Client,
-        settle: None,
-        traceparent: Some(trace.into_traceparent()),
-    }
-}
-
 fn campaign(reply: Reply) -> Result<CampaignBody, Problem> {
     match reply {
         Reply::Campaign(view) => Ok(view.into()),
-        other => Err(unexpected(&other)),
+        other => Err(Problem::unexpected(&other)),
     }
-}
-
-fn unexpected(reply: &Reply) -> Problem {
-    tracing::error!(?reply, "a campaign answers what it was not asked");
-    Problem::Internal
 }

@@ -6,7 +6,7 @@ use messages::{
     coupon::{Discount, DiscountKind, View},
 };
 use node::{
-    edge::{List, Page, Problem, Query},
+    edge::{List, Page, Problem, Query, count},
     host::Service,
     store::Database,
     table::{Kind, Reader, RowError, Value},
@@ -68,17 +68,6 @@ pub(super) async fn list(
         size: page.size,
         total,
     }))
-}
-
-/// The one number that a `SELECT` finds.
-pub(super) async fn count(
-    database: &Database,
-    sql: String,
-    parameters: &[Value],
-) -> Result<i64, Problem> {
-    let rows = database.query(sql, parameters, &[Kind::Integer]).await?;
-    let row = rows.into_iter().next().unwrap_or_default();
-    Ok(Reader::new(row).integer()?)
 }
 
 async fn read(database: &Database, page: Page) -> Result<Vec<CampaignBody>, Problem> {

@@ -3,7 +3,7 @@
 use axum::{Json as Answer, extract::State};
 use messages::{CouponId, OrderId, Timestamp};
 use node::{
-    edge::{List, Page, PathUser, Problem, Query},
+    edge::{List, Page, PathUser, Problem, Query, count},
     host::Service,
     table::{Kind, Reader, RowError, Value},
 };
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::{
     body::DiscountBody,
-    list::{DISCOUNT, DISCOUNT_KINDS, Wanted, count, discount, number},
+    list::{DISCOUNT, DISCOUNT_KINDS, Wanted, discount, number},
 };
 use crate::campaign::Campaign;
 

@@ -193,6 +193,11 @@ fn events() -> Vec<Sample> {
         entity: PRODUCT.into(),
         amount: 3,
         refusal: Refusal::stock(2, quantity(3)),
+        order: Some(view()),
+    };
+    let failed_of_old = order::StepFailed {
+        order: None,
+        ..failed.clone()
     };
     let mut all = vec![
         told("product.reserved", Service::Product, moved.clone()),
@@ -202,6 +207,10 @@ fn events() -> Vec<Sample> {
             ..told("product.released", Service::Product, of_old)
         },
         told("product.reserve.failed", Service::Order, failed),
+        Sample {
+            name: "event.product.reserve.failed.bare".into(),
+            ..told("product.reserve.failed", Service::Order, failed_of_old)
+        },
     ];
     for kind in ["created.pending", "confirmed", "failed", "cancelled"] {
         all.push(told(&format!("order.{kind}"), Service::Order, view()));

@@ -29,7 +29,7 @@ pub use self::{
     documented::{Change, Create, Error, FirstCome, List, Read},
     key::{IdempotencyKey, RequiredKey},
     ops::{Missing, Ops},
-    page::{CURSOR_ITEMS_MAX, Cursor, Page, SIZE_DEFAULT, SIZE_MAX},
+    page::{After, CURSOR_ITEMS_MAX, Cursor, Page, SIZE_DEFAULT, SIZE_MAX, count, cut},
     params::{PathId, PathUser, Query},
     problem::Problem,
     server::{app, healthcheck, serve, write_address},

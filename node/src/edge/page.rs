@@ -3,8 +3,13 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, de};
+use utoipa::IntoParams;
 
 use super::Problem;
+use crate::{
+    store::Database,
+    table::{Kind, Reader, RowError, Value},
+};
 
 /// How many items a page has when nobody says.
 pub const SIZE_DEFAULT: u32 = 20;
@@ -45,7 +50,7 @@ impl Page {
     }
 }
 
-/// Where to go on in an entity's ledger: before this version. Opaque to clients.
+/// Where to go on in an entity's ledger: behind this version, in the list's order. Opaque to clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor(pub i64);
 
@@ -83,6 +88,52 @@ impl<'de> Deserialize<'de> for Cursor {
     }
 }
 
+/// The one number that a `SELECT` finds: how many items there are on all pages.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn count(database: &Database, sql: String, parameters: &[Value]) -> Result<i64, Problem> {
+    let rows = database.query(sql, parameters, &[Kind::Integer]).await?;
+    let row = rows.into_iter().next().unwrap_or_default();
+    Ok(Reader::new(row).integer()?)
+}
+
+/// Where to go on in a long list.
+#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct After {
+    /// The `nextCursor` of the page before.
+    #[param(value_type = Option<String>)]
+    pub cursor: Option<Cursor>,
+}
+
+/// The items of a step through an entity's ledger, and where to go on.
+///
+/// Each row begins with its version, and there is one row more than [`CURSOR_ITEMS_MAX`] where the
+/// list goes on.
+///
+/// # Errors
+/// A row that does not hold what its service writes.
+pub fn cut<T>(
+    rows: Vec<Vec<Value>>,
+    item: impl Fn(Reader) -> Result<T, RowError>,
+) -> Result<(Vec<T>, Option<String>), RowError> {
+    let shown = CURSOR_ITEMS_MAX as usize;
+    let more = rows.len() > shown;
+    let mut last = None;
+    let mut items = Vec::with_capacity(rows.len().min(shown));
+    for row in rows.into_iter().take(shown) {
+        let mut row = Reader::new(row);
+        last = Some(Cursor(row.integer()?));
+        items.push(item(row)?);
+    }
+    Ok((
+        items,
+        last.filter(|_| more).map(|cursor| cursor.to_string()),
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +152,22 @@ mod tests {
             let problem = Page::new(page, size).expect_err("out of bounds");
             assert_eq!(problem.code(), "VALIDATION_ERROR");
         }
+    }
+
+    #[test]
+    fn a_page_says_where_to_go_on_only_where_there_is_more() {
+        let rows = |count: i64| {
+            (1..=count)
+                .rev()
+                .map(|version| vec![version.into(), "x".into()])
+        };
+        let step = |count| cut(rows(count).collect(), |mut row| row.text()).expect("a page");
+        let full = i64::from(CURSOR_ITEMS_MAX);
+        assert_eq!(step(0), (vec![], None));
+        assert_eq!(step(full), (vec!["x".to_owned(); 100], None));
+        // The last one shown has version 2: the next page begins behind it.
+        let next = Some(Cursor(2).to_string());
+        assert_eq!(step(full + 1), (vec!["x".to_owned(); 100], next));
     }
 
     proptest::proptest! {

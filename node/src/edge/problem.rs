@@ -3,6 +3,8 @@
 //! Invariant: the answer tells a client what it may know; causes inside are logged where the
 //! problem is made, and do not travel in it.
 
+use std::fmt;
+
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -76,6 +78,12 @@ impl Problem {
             details.insert(name.to_owned(), detail);
         }
         problem
+    }
+
+    /// An entity gave an answer that belongs to another question.
+    pub fn unexpected(reply: &impl fmt::Debug) -> Self {
+        tracing::error!(?reply, "an entity answers what it was not asked");
+        Self::Internal
     }
 
     /// The status of the answer.

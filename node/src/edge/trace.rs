@@ -4,7 +4,12 @@ use std::convert::Infallible;
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 
-use crate::seams::Ids;
+use messages::Origin;
+
+use crate::{
+    host::{Ask, Target},
+    seams::Ids,
+};
 
 /// The trace that a request belongs to: the caller's where it named a valid one, under a span id
 /// of our own, else a new one.
@@ -31,6 +36,19 @@ impl Trace {
     /// The value of a `traceparent` header.
     pub fn traceparent(&self) -> &str {
         &self.0
+    }
+
+    /// An ask on behalf of the caller of this request, under an id that the host draws, answered
+    /// right after the commit.
+    pub fn ask<C>(self, target: impl Into<Target>, command: C) -> Ask<C> {
+        Ask {
+            target: target.into(),
+            command,
+            request_id: None,
+            origin: Origin::Client,
+            settle: None,
+            traceparent: Some(self.0),
+        }
     }
 
     /// The value of a `traceparent` header.

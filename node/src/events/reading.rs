@@ -5,9 +5,7 @@
 //! one goes on from the database.
 
 use std::{
-    collections::BTreeSet,
     pin::pin,
-    slice,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -15,16 +13,14 @@ use std::{
     time::Duration,
 };
 
-use messages::{Event, subject, wire};
-use tokio::sync::watch;
+use messages::subject;
+use tokio::{sync::watch, time::Instant};
 
-use super::{EventId, Follower, Place, Projection, Seen};
+use super::{EventId, Follower, Mirror, Place, Projection, Seen, taking::take};
 use crate::{
-    bus::{Bus, Delivery},
-    failpoint::{self, Point},
+    bus::Bus,
     host::StartError,
-    store::{CommitError, EventBatch, EventDatabase, EventWriter, Position, StoreFault, Write},
-    telemetry::names,
+    store::{EventDatabase, EventWriter, StoreFault},
 };
 
 /// How often the writer's connection is looked at when no events come.
@@ -41,12 +37,12 @@ impl<P: Projection> Clone for Reading<P> {
     }
 }
 
-struct Inner<P> {
+struct Inner<P: Projection> {
     bus: Arc<dyn Bus>,
     database: EventDatabase,
+    mirror: Arc<dyn Mirror<P::Body>>,
     reread_ms: u64,
     state: Mutex<State>,
-    projection: std::marker::PhantomData<P>,
 }
 
 /// What a reader does at the moment.
@@ -60,20 +56,20 @@ enum State {
 }
 
 impl<P: Projection> Reading<P> {
-    /// A reader that makes its tables in this database.
-    pub fn new(bus: Arc<dyn Bus>, database: EventDatabase, reread_ms: u64) -> Self {
+    /// A reader that makes its tables in this database, and has `mirror` follow them.
+    pub fn new(
+        bus: Arc<dyn Bus>,
+        database: EventDatabase,
+        mirror: Arc<dyn Mirror<P::Body>>,
+        reread_ms: u64,
+    ) -> Self {
         Self(Arc::new(Inner {
             bus,
             database,
+            mirror,
             reread_ms,
             state: Mutex::new(State::Away),
-            projection: std::marker::PhantomData,
         }))
-    }
-
-    /// Its database, for its own lists and searches.
-    pub fn database(&self) -> &EventDatabase {
-        &self.0.database
     }
 
     /// What it lacks to be ready; empty when it is. One that stands by is: what another process
@@ -100,7 +96,9 @@ impl<P: Projection> Reading<P> {
     pub async fn run(&self, mut stop: watch::Receiver<bool>) -> Result<(), StartError> {
         let mut told = String::new();
         loop {
-            match self.session(stop.clone()).await {
+            let ended = self.session(stop.clone()).await;
+            self.0.mirror.forget();
+            match ended {
                 Ok(()) => told.clear(),
                 Err(StoreFault::Misconfigured(reason)) => return Err(StartError(reason)),
                 Err(error) => {
@@ -137,23 +135,17 @@ impl<P: Projection> Reading<P> {
         let bus = Arc::clone(&self.0.bus);
         let mut follower = Follower::new(bus, subjects, place, self.0.reread_ms);
         self.become_(State::Writing(follower.following()));
-        let mut looks = tokio::time::interval(LOOK);
-        loop {
-            let deliveries = {
-                let mut next = pin!(follower.next());
-                loop {
-                    tokio::select! {
-                        deliveries = &mut next => break deliveries,
-                        _ = looks.tick() => writer.confirm().await?,
-                        () = asked_to(&mut stop) => {
-                            writer.close().await;
-                            return Ok(());
-                        }
-                    }
-                }
-            };
-            take::<P>(&mut writer, &mut seen, follower.stream(), &deliveries).await?;
+        let mirror = &*self.0.mirror;
+        let loaded = meanwhile(&mut writer, &mut stop, mirror.load(&self.0.database)).await?;
+        if let Some(loaded) = loaded {
+            loaded?;
+            while let Some(deliveries) = meanwhile(&mut writer, &mut stop, follower.next()).await? {
+                let stream = follower.stream();
+                take::<P>(&mut writer, &mut seen, mirror, stream, &deliveries).await?;
+            }
         }
+        writer.close().await;
+        Ok(())
     }
 
     fn become_(&self, state: State) {
@@ -168,137 +160,25 @@ impl<P: Projection> Reading<P> {
     }
 }
 
+/// Waits for something, and looks after the writer's connection meanwhile; `None` where told to
+/// stop before it came.
+async fn meanwhile<T>(
+    writer: &mut EventWriter,
+    stop: &mut watch::Receiver<bool>,
+    work: impl Future<Output = T>,
+) -> Result<Option<T>, StoreFault> {
+    let mut work = pin!(work);
+    let mut looks = tokio::time::interval_at(Instant::now() + LOOK, LOOK);
+    loop {
+        tokio::select! {
+            done = &mut work => return Ok(Some(done)),
+            _ = looks.tick() => writer.confirm().await?,
+            () = asked_to(stop) => return Ok(None),
+        }
+    }
+}
+
 /// Waits until told to stop; whoever could say so being gone is as good.
 async fn asked_to(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// Commits what is made of messages.
-async fn take<P: Projection>(
-    writer: &mut EventWriter,
-    seen: &mut Seen,
-    stream: &str,
-    deliveries: &[Delivery],
-) -> Result<(), StoreFault> {
-    let Some(last) = deliveries.last() else {
-        return Ok(());
-    };
-    let (mut ids, mut events) = (Vec::new(), Vec::new());
-    for delivery in deliveries {
-        match understand::<P>(delivery) {
-            Ok((id, event)) if seen.insert(&id) => {
-                ids.push(id);
-                events.push(event);
-            }
-            Ok(_) => count::<P>("repeat", 1),
-            Err(reason) => put_aside::<P>(delivery.sequence, &reason),
-        }
-    }
-    let position = Position {
-        stream: stream.to_owned(),
-        sequence: last.sequence,
-        at: last.at,
-    };
-    let whole = batch(seen, P::writes(&events), &ids, Some(position.clone()));
-    failpoint::reach(P::NAME, Point::Committing);
-    match writer.commit(whole).await {
-        Ok(()) => {
-            failpoint::reach(P::NAME, Point::Committed);
-            count::<P>("new", ids.len());
-        }
-        Err(CommitError::Refused(_)) => {
-            one_by_one::<P>(writer, seen, &ids, &events).await?;
-            let rest = batch(seen, Vec::new(), &[], Some(position));
-            writer.commit(rest).await.map_err(fault)?;
-        }
-        Err(error) => return Err(fault(error)),
-    }
-    let behind = u32::try_from(last.pending).unwrap_or(u32::MAX);
-    metrics::gauge!(names::READER_BEHIND, "service" => P::NAME).set(f64::from(behind));
-    Ok(())
-}
-
-/// Commits each event alone, so that one that the database refuses stops no other: that one counts
-/// as had, and is told in the log.
-async fn one_by_one<P: Projection>(
-    writer: &mut EventWriter,
-    seen: &Seen,
-    ids: &[EventId],
-    events: &[Event<P::Body>],
-) -> Result<(), StoreFault> {
-    for (id, event) in ids.iter().zip(events) {
-        let (id, event) = (slice::from_ref(id), slice::from_ref(event));
-        match writer.commit(batch(seen, P::writes(event), id, None)).await {
-            Ok(()) => count::<P>("new", 1),
-            Err(CommitError::Refused(reason)) => {
-                tracing::error!(reader = P::NAME, event = %id[0], reason, "the database refuses what an event makes: it is left out");
-                count::<P>("refused", 1);
-                let nothing = batch(seen, Vec::new(), id, None);
-                writer.commit(nothing).await.map_err(fault)?;
-            }
-            Err(error) => return Err(fault(error)),
-        }
-    }
-    Ok(())
-}
-
-fn batch(
-    seen: &Seen,
-    writes: Vec<Write>,
-    ids: &[EventId],
-    position: Option<Position>,
-) -> EventBatch {
-    let sources: BTreeSet<&str> = ids.iter().map(|id| id.source.as_str()).collect();
-    EventBatch {
-        writes,
-        seen: ids
-            .iter()
-            .map(|id| (id.source.clone(), id.number))
-            .collect(),
-        forget: sources
-            .into_iter()
-            .map(|source| (source.to_owned(), seen.floor(source)))
-            .filter(|(_, floor)| *floor > 0)
-            .collect(),
-        position,
-    }
-}
-
-fn understand<P: Projection>(delivery: &Delivery) -> Result<(EventId, Event<P::Body>), String> {
-    let event: Event<P::Body> =
-        wire::from_slice(&delivery.payload).map_err(|error| error.to_string())?;
-    if event.v != 1 {
-        return Err(format!("version {} of the form", event.v));
-    }
-    let id = event
-        .id
-        .parse()
-        .map_err(|error| format!("{:?}: {error}", event.id))?;
-    Ok((id, event))
-}
-
-/// What cannot be read stays in the stream, where a person finds it by its sequence.
-fn put_aside<P: Projection>(sequence: u64, reason: &str) {
-    tracing::error!(
-        reader = P::NAME,
-        sequence,
-        reason,
-        "an event cannot be read: it is left out"
-    );
-    count::<P>("unreadable", 1);
-}
-
-fn count<P: Projection>(outcome: &'static str, events: usize) {
-    let events = u64::try_from(events).unwrap_or(u64::MAX);
-    metrics::counter!(names::EVENTS_TAKEN, "reader" => P::NAME, "outcome" => outcome)
-        .increment(events);
-}
-
-fn fault(error: CommitError) -> StoreFault {
-    match error {
-        CommitError::Unknown(fault) => fault,
-        CommitError::Refused(reason) | CommitError::Stale(reason) => {
-            StoreFault::Unreachable(reason)
-        }
-    }
 }

@@ -63,7 +63,8 @@ impl<E: Entity> Publisher<E> {
     fn publish(&mut self, durable: Durable<E>) {
         self.passed(&durable.positions);
         for touched in durable.touched.values() {
-            touched.slot.finish(touched.state.finished());
+            let finished = touched.debts.is_empty() && touched.state.finished();
+            touched.slot.finish(finished);
         }
         for decision in durable.decisions {
             let slot = Arc::clone(&decision.slot);

@@ -6,6 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use messages::{Digest, EntityId, Origin, Partition, Refusal, RequestId};
+use serde::Serialize;
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
@@ -54,6 +55,25 @@ pub struct CreationKey {
     pub key: String,
     /// The digest of the call's parsed body.
     pub digest: Digest,
+}
+
+impl From<EntityId> for Target {
+    fn from(entity: EntityId) -> Self {
+        Self::Entity(entity)
+    }
+}
+
+impl Target {
+    /// One that is to be made by a call, under the caller's key where there is one: the key
+    /// belongs to the call and to what its body came down to.
+    pub fn made_by(call: &str, key: Option<String>, body: &impl Serialize) -> Self {
+        let key = key.map(|key| CreationKey {
+            call: call.to_owned(),
+            key,
+            digest: Digest::of(call, body),
+        });
+        Self::New { key }
+    }
 }
 
 impl CreationKey {

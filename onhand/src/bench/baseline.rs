@@ -1,5 +1,6 @@
-//! The comparison: the same order as one classic transaction, which locks the product's row and
-//! holds it until the commit, run by pgbench without HTTP, without a broker, without services.
+//! The comparison: the same order in a database alone, run by pgbench without HTTP, without a broker,
+//! without services. Once as the classic transaction, which locks the product's row and holds it
+//! until the commit, and once as one statement, which is the best that can be done.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -9,8 +10,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
-use super::args::{Scenario, Setting};
+use super::args::Setting;
 use super::postgres::Postgres;
+use super::scenario::Plan;
 use super::stop::Stop;
 
 /// The clients that the comparison runs with.
@@ -31,7 +33,33 @@ UPDATE product SET stock = stock - 1, version = version + 1 WHERE id = :product;
 INSERT INTO ledger (product_id, order_id, amount, balance) VALUES (:product, :order_id, -1, :stock - 1);
 COMMIT;
 ";
-const SCRIPT: &str = "order.sql";
+
+const STATEMENT: &str = "\\set product random(1, :products)
+WITH taken AS (
+    UPDATE product SET stock = stock - 1, version = version + 1 WHERE id = :product AND stock >= 1 RETURNING id, stock
+), placed AS (
+    INSERT INTO orders (buyer_id, product_id, quantity, status) SELECT 'u-1', id, 1, 'CONFIRMED' FROM taken RETURNING id
+)
+INSERT INTO ledger (product_id, order_id, amount, balance) SELECT taken.id, placed.id, -1, taken.stock FROM taken, placed;
+";
+
+/// How an order is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Script {
+    /// `SELECT … FOR UPDATE`, and what follows from it.
+    ForUpdate,
+    /// One statement with a condition.
+    SingleStatement,
+}
+
+impl Script {
+    const fn file(self) -> &'static str {
+        match self {
+            Self::ForUpdate => "for-update.sql",
+            Self::SingleStatement => "single-statement.sql",
+        }
+    }
+}
 
 /// What pgbench found.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -43,20 +71,25 @@ pub(super) struct Transactions {
 
 pub(super) struct Baseline {
     postgres: Postgres,
-    scenario: Option<Scenario>,
+    prepared: Option<Plan>,
     version: String,
 }
 
 impl Baseline {
-    /// Makes a cluster with the tables. Blocks.
-    pub(super) fn start() -> Result<Self> {
-        let postgres = Postgres::start()?;
+    /// Makes a cluster with the tables, on a disk that is so much slower. Blocks.
+    pub(super) fn start(slow_disk_ms: u64) -> Result<Self> {
+        let postgres = Postgres::start(slow_disk_ms)?;
         postgres.sql(TABLES)?;
-        fs::write(postgres.folder().join(SCRIPT), TRANSACTION)?;
+        for (script, text) in [
+            (Script::ForUpdate, TRANSACTION),
+            (Script::SingleStatement, STATEMENT),
+        ] {
+            fs::write(postgres.folder().join(script.file()), text)?;
+        }
         let version = postgres.sql("SHOW server_version")?.trim().to_owned();
         Ok(Self {
             postgres,
-            scenario: None,
+            prepared: None,
             version,
         })
     }
@@ -65,36 +98,42 @@ impl Baseline {
         &self.version
     }
 
-    /// Runs the transactions as long as the setting measures; the first time that a scenario comes
-    /// they run as long as it warms up too. Blocks, and ends early when `stop` is set.
-    pub(super) fn run(&mut self, setting: Setting, stop: &Stop) -> Result<Transactions> {
-        if self.scenario != Some(setting.scenario) {
-            let plan = setting.scenario.plan();
+    /// Runs orders as long as the setting measures; the first time that a plan comes they run as
+    /// long as it warms up too. Blocks, and ends early when `stop` is set.
+    pub(super) fn run(
+        &mut self,
+        setting: Setting,
+        (script, clients): (Script, u32),
+        stop: &Stop,
+    ) -> Result<Transactions> {
+        if self.prepared != Some(setting.plan) {
             self.postgres.sql(&format!(
                 "TRUNCATE product, orders, ledger;
                  INSERT INTO product SELECT id, 1, {} FROM generate_series(1, {}) AS id;",
-                plan.stock, plan.products
+                setting.plan.stock, setting.plan.goods
             ))?;
             self.postgres.sql("VACUUM ANALYZE")?;
-            self.scenario = Some(setting.scenario);
+            self.prepared = Some(setting.plan);
             if !setting.warm_up.is_zero() {
-                self.pgbench(setting.scenario, setting.warm_up, stop)?;
+                self.pgbench(setting, (script, clients), setting.warm_up, stop)?;
             }
         }
-        self.pgbench(setting.scenario, setting.measured, stop)
+        self.pgbench(setting, (script, clients), setting.measured, stop)
     }
 
-    fn pgbench(&self, scenario: Scenario, time: Duration, stop: &Stop) -> Result<Transactions> {
+    fn pgbench(
+        &self,
+        setting: Setting,
+        (script, clients): (Script, u32),
+        time: Duration,
+        stop: &Stop,
+    ) -> Result<Transactions> {
+        let (clients, seconds) = (clients.to_string(), time.as_secs().to_string());
         let mut command = self.postgres.client("pgbench");
         command
-            .args(["-n", "-M", "prepared", "-f", SCRIPT, "-j", "2"])
-            .args([
-                "-c",
-                &CLIENTS.to_string(),
-                "-T",
-                &time.as_secs().to_string(),
-            ])
-            .args(["-D", &format!("products={}", scenario.plan().products)])
+            .args(["-n", "-M", "prepared", "-f", script.file(), "-j", "2"])
+            .args(["-c", &clients, "-T", &seconds])
+            .args(["-D", &format!("products={}", setting.plan.goods)])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);

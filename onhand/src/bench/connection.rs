@@ -1,4 +1,4 @@
-//! One HTTP/1.1 connection kept alive, one request at a time, and what an answer to an order means.
+//! One HTTP/1.1 connection kept alive, one request at a time, and what an answer means.
 //! It shares two cores with the server that it measures, so it reads no more of an answer than it
 //! has to judge.
 
@@ -8,18 +8,20 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
-use hyper::{Method, Request, StatusCode, Uri};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
 use super::target::Target;
+use super::work::{Request, Wish};
 
-/// What became of one order, as far as its answer tells.
+/// What became of one request, as far as its answer tells.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    Confirmed,
+    /// It is done: the order is confirmed, the coupon issued, what was to be read is answered.
+    Done,
     /// The server is at a limit and has taken nothing.
     Busy,
     /// Another answer which says that nothing was sold.
@@ -31,7 +33,6 @@ pub(super) enum Outcome {
 pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     headers: HeaderMap,
-    orders: Uri,
 }
 
 /// How long an answer outside the load may take.
@@ -51,17 +52,14 @@ impl Connection {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::try_from(address.to_string())?);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Ok(Self {
-            sender,
-            headers,
-            orders: Uri::from_static("/orders"),
-        })
+        Ok(Self { sender, headers })
     }
 
-    /// Places an order whose body is ready made.
-    pub(super) async fn order(&mut self, body: Bytes) -> Outcome {
-        match self.send(Method::POST, self.orders.clone(), body).await {
-            Ok((status, body)) => judge(status, &body),
+    /// Asks for something of the load.
+    pub(super) async fn ask(&mut self, request: Request) -> Outcome {
+        let wish = request.wish;
+        match self.send(request.method, request.uri, request.body).await {
+            Ok((status, body)) => judge(wish, status, &body),
             Err(fault) => Outcome::Unknown(format!("no answer: {fault}")),
         }
     }
@@ -91,6 +89,15 @@ impl Connection {
         serde_json::from_slice(&body).with_context(|| format!("{path} answered no JSON"))
     }
 
+    /// Adds to a user's points, under an idempotency key.
+    pub(super) async fn charge(&mut self, path: &str, body: Bytes, key: &str) -> Result<Value> {
+        const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+        self.headers.insert(KEY, HeaderValue::try_from(key)?);
+        let charged = self.json(Method::POST, path, body, StatusCode::OK).await;
+        self.headers.remove(KEY);
+        charged
+    }
+
     /// The status of a GET.
     pub(super) async fn status(&mut self, path: &'static str) -> Result<StatusCode> {
         Ok(self
@@ -105,7 +112,7 @@ impl Connection {
         uri: Uri,
         body: Bytes,
     ) -> hyper::Result<(StatusCode, Bytes)> {
-        let mut request = Request::new(Full::new(body));
+        let mut request = hyper::Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = self.headers.clone();
@@ -116,13 +123,15 @@ impl Connection {
     }
 }
 
-fn judge(status: StatusCode, body: &[u8]) -> Outcome {
-    if status == StatusCode::CREATED {
-        return if contains(body, br#""status":"CONFIRMED""#) {
-            Outcome::Confirmed
-        } else {
-            Outcome::Unknown("201, but not CONFIRMED".to_owned())
-        };
+fn judge(wish: Wish, status: StatusCode, body: &[u8]) -> Outcome {
+    match (wish, status) {
+        (Wish::Order, StatusCode::CREATED) if !contains(body, br#""status":"CONFIRMED""#) => {
+            return Outcome::Unknown("201, but not CONFIRMED".to_owned());
+        }
+        (Wish::Order | Wish::Coupon, StatusCode::CREATED) | (Wish::Read, StatusCode::OK) => {
+            return Outcome::Done;
+        }
+        _ => {}
     }
     let error = serde_json::from_slice::<Value>(body)
         .ok()
@@ -150,7 +159,7 @@ mod tests {
     #[test]
     fn only_a_created_and_confirmed_order_counts_as_confirmed() {
         let body = r#"{"id":"1","status":"CONFIRMED","failReason":null}"#;
-        assert_eq!(outcome(201, body), Outcome::Confirmed);
+        assert_eq!(outcome(201, body), Outcome::Done);
         assert!(matches!(outcome(200, body), Outcome::Unknown(_)));
         assert!(matches!(
             outcome(201, r#"{"status":"PENDING"}"#),
@@ -160,6 +169,23 @@ mod tests {
             outcome(202, r#"{"status":"PENDING"}"#),
             Outcome::Unknown(_)
         ));
+    }
+
+    #[test]
+    fn a_coupon_is_issued_and_a_page_is_read() {
+        assert_eq!(
+            judge(Wish::Coupon, StatusCode::CREATED, b"{}"),
+            Outcome::Done
+        );
+        assert_eq!(judge(Wish::Read, StatusCode::OK, b"[]"), Outcome::Done);
+        let gone = judge(
+            Wish::Coupon,
+            StatusCode::CONFLICT,
+            br#"{"error":"COUPON_EXHAUSTED"}"#,
+        );
+        assert_eq!(gone, Outcome::Refused("409 COUPON_EXHAUSTED".to_owned()));
+        let wrong = judge(Wish::Read, StatusCode::CREATED, b"{}");
+        assert!(matches!(wrong, Outcome::Unknown(_)), "{wrong:?}");
     }
 
     #[test]
@@ -185,6 +211,7 @@ mod tests {
 
     fn outcome(status: u16, body: &str) -> Outcome {
         judge(
+            Wish::Order,
             StatusCode::from_u16(status).expect("a status"),
             body.as_bytes(),
         )

@@ -11,11 +11,20 @@ use super::tally::Tally;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Figures {
+    /// Orders confirmed, or coupons issued.
     pub(super) orders_per_second: f64,
+    /// Refused as they must be.
+    pub(super) refused_per_second: f64,
+    pub(super) reads_per_second: f64,
+    /// Latencies are of both, reads apart.
+    pub(super) mean_ms: f64,
     pub(super) p50_ms: f64,
     pub(super) p90_ms: f64,
+    pub(super) p95_ms: f64,
     pub(super) p99_ms: f64,
     pub(super) max_ms: f64,
+    /// Orders confirmed or coupons issued, and whatever was read, warm-up included.
+    pub(super) done: u64,
     /// Answers 503 `RETRY_LATER`, warm-up included.
     pub(super) busy: u64,
     /// Open loop: due, and not sent before the end.
@@ -27,12 +36,18 @@ pub(super) struct Figures {
 impl Figures {
     pub(super) fn of(tally: &Tally, measured: Duration) -> Self {
         let ms = |micros: u64| float(micros) / 1e3;
+        let per_second = |count: u64| float(count) / measured.as_secs_f64().max(1e-9);
         Self {
-            orders_per_second: float(tally.confirmed()) / measured.as_secs_f64(),
+            orders_per_second: per_second(tally.confirmed()),
+            refused_per_second: per_second(tally.refused()),
+            reads_per_second: per_second(tally.read()),
+            mean_ms: tally.latency_mean_micros() / 1e3,
             p50_ms: ms(tally.latency_micros(0.50)),
             p90_ms: ms(tally.latency_micros(0.90)),
+            p95_ms: ms(tally.latency_micros(0.95)),
             p99_ms: ms(tally.latency_micros(0.99)),
             max_ms: ms(tally.latency_max_micros()),
+            done: tally.done(),
             busy: tally.busy(),
             unsent: tally.unsent(),
             errors: tally.unexpected_by_kind().clone(),
@@ -48,10 +63,15 @@ impl Figures {
         }
         Self {
             orders_per_second: mid(|run| run.orders_per_second),
+            refused_per_second: mid(|run| run.refused_per_second),
+            reads_per_second: mid(|run| run.reads_per_second),
+            mean_ms: mid(|run| run.mean_ms),
             p50_ms: mid(|run| run.p50_ms),
             p90_ms: mid(|run| run.p90_ms),
+            p95_ms: mid(|run| run.p95_ms),
             p99_ms: mid(|run| run.p99_ms),
             max_ms: runs.iter().map(|run| run.max_ms).fold(0.0, f64::max),
+            done: runs.iter().map(|run| run.done).sum(),
             busy: runs.iter().map(|run| run.busy).sum(),
             unsent: runs.iter().map(|run| run.unsent).sum(),
             errors,
@@ -85,7 +105,8 @@ mod tests {
     use std::time::Instant;
 
     use super::super::connection::Outcome;
-    use super::super::tally::Window;
+    use super::super::sold::Window;
+    use super::super::work::Wish;
     use super::*;
 
     #[test]
@@ -97,11 +118,12 @@ mod tests {
                 end: start + Duration::from_secs(2),
             },
             1,
+            &[],
         );
         for milliseconds in 1..=100 {
-            tally.sent(0);
+            tally.sent(&[0]);
             let now = start + Duration::from_millis(milliseconds);
-            tally.answered(0, start, now, Outcome::Confirmed);
+            tally.answered(Wish::Order, &[0], (start, now), Outcome::Done);
         }
         let figures = Figures::of(&tally, Duration::from_secs(2));
         assert!((figures.orders_per_second - 50.0).abs() < f64::EPSILON);
@@ -139,10 +161,15 @@ mod tests {
     fn run(orders_per_second: f64, ms: f64, errors: u64) -> Figures {
         Figures {
             orders_per_second,
+            refused_per_second: 0.0,
+            reads_per_second: 0.0,
+            mean_ms: ms,
             p50_ms: ms,
             p90_ms: ms,
+            p95_ms: ms,
             p99_ms: ms,
             max_ms: ms,
+            done: 0,
             busy: 0,
             unsent: 0,
             errors: if errors > 0 {

@@ -11,11 +11,12 @@ use tokio::task::JoinSet;
 use super::args::{Pace, Setting};
 use super::connection::{Connection, Outcome};
 use super::pacing::Pacing;
-use super::schedule::Draw;
-use super::shop::Shop;
+use super::schedule::{Draw, Schedule};
+use super::sold::Window;
 use super::stop::Stop;
-use super::tally::{Tally, Window};
+use super::tally::Tally;
 use super::target::Target;
+use super::work::Work;
 
 /// How long orders may stay without an answer after the end; more than a server waits by default.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -26,11 +27,11 @@ const BACK_OFF: Duration = Duration::from_millis(20);
 /// One run to come.
 pub(super) struct Load {
     pub(super) target: Target,
-    pub(super) shop: Arc<Shop>,
+    pub(super) work: Arc<Work>,
     pub(super) setting: Setting,
     pub(super) stop: Stop,
-    /// Counts what is confirmed, for whoever watches.
-    pub(super) confirmed: Arc<AtomicU64>,
+    /// Counts what is done, for whoever watches.
+    pub(super) done: Arc<AtomicU64>,
 }
 
 impl Load {
@@ -52,7 +53,7 @@ struct Shared {
 }
 
 async fn drive(load: Load) -> Result<Tally> {
-    let setting = load.setting;
+    let (setting, plan) = (load.setting, *load.work.plan());
     let mut connections = Vec::with_capacity(setting.pace.connections());
     for _ in 0..setting.pace.connections() {
         connections.push(Connection::open(load.target).await?);
@@ -64,10 +65,14 @@ async fn drive(load: Load) -> Result<Tally> {
         end: start + setting.measured,
     };
     let shared = Arc::new(Shared {
-        tally: Mutex::new(Tally::new(window, load.shop.products.len())),
+        tally: Mutex::new(Tally::new(window, plan.goods, plan.refusals)),
         pacing: match setting.pace {
             Pace::Closed { .. } => Pacing::closed(),
-            Pace::Open { per_second, .. } => Pacing::open(per_second, begin),
+            Pace::Open { per_second, .. } => Pacing::open(Schedule::new(per_second), begin),
+            Pace::Stages { per_second, .. } => {
+                let third = (setting.warm_up + setting.measured) / 3;
+                Pacing::open(Schedule::stages(&per_second, third), begin)
+            }
         },
         load,
         window,
@@ -93,7 +98,7 @@ async fn drive(load: Load) -> Result<Tally> {
     for due in shared.pacing.unsent(window.end) {
         tally.never_sent(due);
     }
-    Ok(std::mem::replace(&mut tally, Tally::new(window, 0)))
+    Ok(std::mem::replace(&mut tally, Tally::new(window, 0, &[])))
 }
 
 /// Waits for every client, but not for ever.
@@ -128,17 +133,18 @@ impl Shared {
 
 async fn client(shared: Arc<Shared>, mut connection: Connection, mut draw: Draw) {
     while let Some(due) = shared.pacing.next(|| shared.over()).await {
-        let product = draw.below(shared.load.shop.products.len());
-        let body = shared.load.shop.products[product].order.clone();
-        shared.tally().sent(product);
-        let outcome = connection.order(body).await;
+        let Some(mut request) = shared.load.work.next(&mut draw) else {
+            return;
+        };
+        let (wish, takes) = (request.wish, std::mem::take(&mut request.takes));
+        shared.tally().sent(&takes);
+        let outcome = connection.ask(request).await;
         let backs_off = outcome == Outcome::Busy;
-        if outcome == Outcome::Confirmed {
-            shared.load.confirmed.fetch_add(1, Ordering::Relaxed);
+        if outcome == Outcome::Done {
+            shared.load.done.fetch_add(1, Ordering::Relaxed);
         }
-        shared
-            .tally()
-            .answered(product, due, Instant::now(), outcome);
+        let times = (due, Instant::now());
+        shared.tally().answered(wish, &takes, times, outcome);
         if backs_off {
             tokio::time::sleep(BACK_OFF).await;
         }

@@ -52,6 +52,12 @@ pub(super) fn allow_many_files() {
     );
 }
 
+/// How much memory a process holds at the moment, in MiB; 0 where it is not there.
+pub(super) fn resident_mib(pid: &str) -> u64 {
+    let resident = field(&format!("/proc/{pid}/status"), "VmRSS");
+    resident.trim_end_matches(" kB").parse::<u64>().unwrap_or(0) / 1_024
+}
+
 fn in_memory(folder: &Path) -> bool {
     const TMPFS: u64 = 0x0102_1994;
     rustix::fs::statfs(folder).is_ok_and(|system| u64::try_from(system.f_type) == Ok(TMPFS))

@@ -29,9 +29,9 @@ impl Pacing {
         Self(None)
     }
 
-    pub(super) fn open(per_second: u64, begin: Instant) -> Self {
+    pub(super) fn open(schedule: Schedule, begin: Instant) -> Self {
         Self(Some(Clocked {
-            schedule: Schedule::new(per_second),
+            schedule,
             begin,
             due: Semaphore::new(0),
             taken: AtomicU64::new(0),
@@ -101,7 +101,7 @@ mod tests {
     async fn orders_count_from_their_place_in_the_schedule_however_late_they_are_taken() {
         let begin = Instant::now();
         let end = begin + Duration::from_millis(100);
-        let pacing = Pacing::open(100, begin);
+        let pacing = Pacing::open(Schedule::new(100), begin);
         std::thread::scope(|scope| {
             scope.spawn(|| pacing.release(end + Duration::from_mins(1), || Instant::now() > end));
         });
@@ -117,7 +117,7 @@ mod tests {
     #[tokio::test]
     async fn orders_are_handed_out_in_the_order_in_which_they_are_due() {
         let begin = Instant::now();
-        let pacing = Pacing::open(1_000, begin);
+        let pacing = Pacing::open(Schedule::new(1_000), begin);
         let stop = std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {
             let (pacing, stop) = (&pacing, &stop);

@@ -1,4 +1,4 @@
-//! A private Postgres cluster for the comparison: in a temporary folder, reachable through a socket
+//! A private Postgres cluster, for a comparison or as a store: in a temporary folder, reachable through a socket
 //! in that folder alone, with the server's own defaults, gone with this value.
 
 use std::os::unix::fs::chown;
@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+use super::slow_disk;
 
 pub(super) struct Postgres {
     programs: PathBuf,
@@ -31,8 +33,8 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 impl Postgres {
-    /// Makes and starts the cluster. Blocks.
-    pub(super) fn start() -> Result<Self> {
+    /// Makes and starts the cluster, on a disk that is so much slower. Blocks.
+    pub(super) fn start(slow_disk_ms: u64) -> Result<Self> {
         let programs = find_programs()?;
         let user = user()?;
         let folder = tempfile::Builder::new()
@@ -56,6 +58,7 @@ impl Postgres {
         let server = program("postgres")
             .args(["-D", "cluster", "-c", "listen_addresses=", "-k"])
             .arg(folder.path())
+            .envs(slow_disk::environment(slow_disk_ms, folder.path())?)
             .stdout(log.try_clone()?)
             .stderr(log)
             // Ctrl-C at the terminal is for the bench, which stops it by dropping this.
@@ -88,6 +91,12 @@ impl Postgres {
             .env("PGUSER", "bench")
             .env("PGDATABASE", "postgres");
         command
+    }
+
+    /// The address of a database in it, for a program of this user.
+    pub(super) fn url(&self, database: &str) -> String {
+        let socket = self.folder.path().display();
+        format!("postgres://bench@localhost/{database}?host={socket}")
     }
 
     /// Where the clients may read files.
@@ -188,7 +197,7 @@ fn find_programs() -> Result<PathBuf> {
         .find(complete)
         .with_context(|| {
             format!(
-                "--pgbench needs {}: install Postgres or set ONHAND_POSTGRES_BIN to their folder",
+                "this needs {}: install Postgres or set ONHAND_POSTGRES_BIN to their folder",
                 PROGRAMS.join(", ")
             )
         })

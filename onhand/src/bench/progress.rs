@@ -14,7 +14,7 @@ const EVERY: Duration = Duration::from_millis(500);
 pub(super) async fn show<T>(
     what: String,
     setting: Setting,
-    confirmed: Arc<AtomicU64>,
+    finished: Arc<AtomicU64>,
     done: impl Future<Output = T>,
 ) -> T {
     let length = (setting.warm_up + setting.measured).as_secs();
@@ -25,7 +25,7 @@ pub(super) async fn show<T>(
         let mut before = 0;
         loop {
             tick.tick().await;
-            let now = confirmed.load(Ordering::Relaxed);
+            let now = finished.load(Ordering::Relaxed);
             bar.set_position(bar.elapsed().as_secs().min(length));
             // The tick is half a second.
             bar.set_message(format!("{} orders/s", (now - before) * 2));

@@ -4,10 +4,12 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, Color, Table};
 use serde::Serialize;
 
-use super::args::{Pace, Scenario, Setting};
+use super::args::{Ground, Pace, Setting};
 use super::baseline::{CLIENTS, Transactions};
 use super::figures::{Figures, float, median};
+use super::labels::{name, whole};
 use super::machine::Machine;
+use super::scenario::Scenario;
 
 /// Everything that is known at the end.
 #[derive(Debug, Serialize)]
@@ -22,6 +24,7 @@ pub(super) struct Report {
     pub(super) results: Vec<Measured>,
 }
 
+/// What was measured, and beside what.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Versions {
@@ -35,9 +38,17 @@ pub(super) struct Versions {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Measured {
     scenario: Scenario,
+    #[serde(skip)]
+    name: String,
+    products: usize,
+    lines: usize,
     pace: Pace,
+    ground: Ground,
     median: Figures,
     runs: Vec<Figures>,
+    /// How much memory the server and its broker held at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resident_mib: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pgbench: Option<Comparison>,
 }
@@ -50,6 +61,15 @@ struct Comparison {
     runs: Vec<Transactions>,
     /// Our median of orders a second by pgbench's of transactions.
     ratio: f64,
+}
+
+impl Default for Versions {
+    fn default() -> Self {
+        Self {
+            onhand: env!("CARGO_PKG_VERSION"),
+            postgres: None,
+        }
+    }
 }
 
 impl Measured {
@@ -65,9 +85,14 @@ impl Measured {
         let ratio = ours.orders_per_second / theirs.per_second;
         Self {
             scenario: setting.scenario,
+            name: name(setting),
+            products: setting.plan.goods,
+            lines: setting.plan.lines,
             pace: setting.pace,
+            ground: setting.ground,
             median: ours,
             runs,
+            resident_mib: None,
             pgbench: (!pgbench.is_empty()).then_some(Comparison {
                 clients: CLIENTS,
                 median: theirs,
@@ -77,13 +102,22 @@ impl Measured {
         }
     }
 
+    /// Together with how much memory the server held at the end.
+    pub(super) fn holding(self, resident_mib: u64) -> Self {
+        Self {
+            resident_mib: Some(resident_mib),
+            ..self
+        }
+    }
+
     fn load(&self) -> String {
-        let name = self.scenario.plan().name;
+        let name = &self.name;
         match self.pace {
             Pace::Closed { clients } => format!("{name}, {} clients", whole(float(clients as u64))),
             Pace::Open { per_second, .. } => {
                 format!("{name}, {} due a second", whole(float(per_second)))
             }
+            Pace::Stages { per_second, .. } => format!("{name}, {per_second:?} due a second"),
         }
     }
 }
@@ -110,13 +144,25 @@ impl Report {
                 table.add_row(row(load.clone(), &measured.median));
             }
             if let Some(pgbench) = &measured.pgbench {
-                table.add_row(baseline_row(measured.scenario, pgbench));
+                table.add_row(baseline_row(&measured.name, pgbench));
                 notes.push(format!(
                     "{load}: {:.1} × pgbench's FOR UPDATE at {} clients",
                     pgbench.ratio, pgbench.clients
                 ));
             }
             let median = &measured.median;
+            if median.refused_per_second > 0.0 {
+                notes.push(format!(
+                    "{load}: {} refusals a second, as they must be",
+                    whole(median.refused_per_second)
+                ));
+            }
+            if median.reads_per_second > 0.0 {
+                notes.push(format!(
+                    "{load}: besides {} reads a second",
+                    whole(median.reads_per_second)
+                ));
+            }
             if median.unsent > 0 {
                 notes.push(format!(
                     "{load}: {} orders were due and not sent, their wait is counted",
@@ -159,7 +205,7 @@ fn row(load: String, figures: &Figures) -> Vec<Cell> {
     ]
 }
 
-fn baseline_row(scenario: Scenario, pgbench: &Comparison) -> Vec<Cell> {
+fn baseline_row(name: &str, pgbench: &Comparison) -> Vec<Cell> {
     let runs = if pgbench.runs.len() > 1 {
         ", median"
     } else {
@@ -167,8 +213,7 @@ fn baseline_row(scenario: Scenario, pgbench: &Comparison) -> Vec<Cell> {
     };
     let mut cells = vec![
         Cell::new(format!(
-            "{}, {} clients, pgbench FOR UPDATE{runs}",
-            scenario.plan().name,
+            "{name}, {} clients, pgbench FOR UPDATE{runs}",
             pgbench.clients
         )),
         Cell::new(whole(pgbench.median.per_second)),
@@ -178,30 +223,9 @@ fn baseline_row(scenario: Scenario, pgbench: &Comparison) -> Vec<Cell> {
     cells
 }
 
-/// A number without its fraction, in groups of three digits.
-fn whole(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.char_indices() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        let grouped = [0.0, 999.4, 1_000.0, 12_345.6, 1_234_567.0].map(whole);
-        assert_eq!(grouped, ["0", "999", "1,000", "12,346", "1,234,567"]);
-    }
 
     #[test]
     fn a_run_becomes_one_row_with_its_errors_named_below() {
@@ -247,12 +271,7 @@ mod tests {
     }
 
     fn report(runs: Vec<Figures>, pgbench: Vec<Transactions>) -> Report {
-        let setting = Setting {
-            scenario: Scenario::Hot,
-            pace: Pace::Closed { clients: 1_024 },
-            warm_up: Duration::ZERO,
-            measured: Duration::from_secs(1),
-        };
+        let setting = Setting::usual(Scenario::Hot, 1_024, (0, 1));
         Report {
             machine: Machine::default(),
             versions: Versions {
@@ -269,10 +288,15 @@ mod tests {
     fn run(orders_per_second: f64, errors: u64) -> Figures {
         Figures {
             orders_per_second,
+            refused_per_second: 0.0,
+            reads_per_second: 0.0,
+            mean_ms: 1.7,
             p50_ms: 1.5,
             p90_ms: 2.5,
+            p95_ms: 4.5,
             p99_ms: 9.0,
             max_ms: 20.0,
+            done: 0,
             busy: 7,
             unsent: 0,
             errors: (errors > 0)

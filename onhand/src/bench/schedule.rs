@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
-/// Order `n` is due `n / per_second` after the start.
+/// Orders are due evenly: at one rate, or at one after another.
+#[derive(Debug, Clone)]
+pub(super) struct Schedule(Vec<Stage>);
+
+/// From a moment and a number on, order `first + n` is due `n / per_second` after it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Schedule {
+struct Stage {
+    begins: Duration,
+    first: u64,
     per_second: u64,
 }
 
@@ -12,19 +18,82 @@ const NANOS: u128 = 1_000_000_000;
 
 impl Schedule {
     pub(super) fn new(per_second: u64) -> Self {
-        Self { per_second }
+        Self::stages(&[per_second], Duration::ZERO)
+    }
+
+    /// At each rate for so long, and at the last one from then on.
+    pub(super) fn stages(rates: &[u64], each: Duration) -> Self {
+        let (mut stages, mut begins, mut first) = (Vec::new(), Duration::ZERO, 0);
+        for per_second in rates {
+            let stage = Stage {
+                begins,
+                first,
+                per_second: *per_second,
+            };
+            stages.push(stage);
+            begins += each;
+            first = stage.due_before(begins);
+        }
+        Self(stages)
     }
 
     /// When order `number` (from 0) is due, after the start.
-    pub(super) fn due(self, number: u64) -> Duration {
-        let nanos = (u128::from(number) * NANOS).div_ceil(u128::from(self.per_second));
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    pub(super) fn due(&self, number: u64) -> Duration {
+        let stage = self.stage(|stage| stage.first <= number);
+        let nanos = (u128::from(number - stage.first) * NANOS).div_ceil(stage.per_second.into());
+        stage.begins + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
     /// How many orders are due once `elapsed` has passed since the start.
-    pub(super) fn due_by(self, elapsed: Duration) -> u64 {
-        let due = elapsed.as_nanos() * u128::from(self.per_second) / NANOS + 1;
-        u64::try_from(due).unwrap_or(u64::MAX)
+    pub(super) fn due_by(&self, elapsed: Duration) -> u64 {
+        let stage = self.stage(|stage| stage.begins <= elapsed);
+        stage.due_before(elapsed + Duration::from_nanos(1))
+    }
+
+    /// The last stage of which this is so; it is of the first.
+    fn stage(&self, so: impl Fn(&Stage) -> bool) -> Stage {
+        let found = self.0.iter().rev().find(|stage| so(stage));
+        *found.expect("the first stage begins with everything")
+    }
+}
+
+impl Stage {
+    /// How many orders are due before `moment`, those of earlier stages included.
+    fn due_before(self, moment: Duration) -> u64 {
+        let Some(last) = moment.saturating_sub(self.begins).as_nanos().checked_sub(1) else {
+            return self.first;
+        };
+        let due = last * u128::from(self.per_second) / NANOS + 1;
+        self.first + u64::try_from(due).unwrap_or(u64::MAX)
+    }
+}
+
+/// Which of many is drawn where few are wanted most: the second half as often as the first, the
+/// third a third as often, and so on (Zipf's law with exponent 1).
+#[derive(Debug)]
+pub(super) struct Zipf {
+    /// How often one up to each place is drawn, of `whole`.
+    sums: Vec<u64>,
+}
+
+impl Zipf {
+    pub(super) fn new(places: usize) -> Self {
+        let mut sum = 0;
+        let weight = |place: usize| u64::MAX / 64 / (place as u64 + 1);
+        let sums = (0..places).map(|place| {
+            sum += weight(place);
+            sum
+        });
+        Self {
+            sums: sums.collect(),
+        }
+    }
+
+    /// A place, from 0.
+    pub(super) fn draw(&self, draw: &mut Draw) -> usize {
+        let whole = self.sums.last().copied().unwrap_or(1);
+        let drawn = draw.below(usize::try_from(whole).unwrap_or(usize::MAX)) as u64;
+        self.sums.partition_point(|sum| *sum <= drawn)
     }
 }
 
@@ -84,6 +153,35 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn stages_follow_each_other_without_a_gap() {
+        let schedule = Schedule::stages(&[100, 300, 500], Duration::from_secs(30));
+        assert_eq!(schedule.due(0), Duration::ZERO);
+        assert_eq!(schedule.due(3_000), Duration::from_secs(30));
+        assert_eq!(schedule.due(3_300), Duration::from_secs(31));
+        assert_eq!(schedule.due(12_000), Duration::from_mins(1));
+        assert_eq!(
+            schedule.due_by(Duration::from_secs(90) - Duration::from_nanos(1)),
+            27_000
+        );
+        for number in [1, 2_999, 3_000, 3_001, 12_000, 20_000] {
+            assert_eq!(schedule.due_by(schedule.due(number)), number + 1);
+        }
+    }
+
+    #[test]
+    fn few_of_many_are_drawn_most() {
+        let (zipf, mut draw) = (Zipf::new(1_000), Draw::new(7));
+        let mut drawn = vec![0_u32; 1_000];
+        for _ in 0..100_000 {
+            drawn[zipf.draw(&mut draw)] += 1;
+        }
+        // The first of a thousand is drawn once in H(1000) = 7.5 times, the second half as often.
+        assert!((12_800..13_900).contains(&drawn[0]), "{}", drawn[0]);
+        assert!((6_300..7_100).contains(&drawn[1]), "{}", drawn[1]);
+        assert!(drawn[500..].iter().sum::<u32>() > 5_000);
     }
 
     #[test]

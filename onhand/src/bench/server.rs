@@ -11,18 +11,23 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
+use super::args::{Ground, Store};
 use super::connection::Connection;
+use super::machine;
+use super::postgres::Postgres;
+use super::slow_disk;
 use super::target::Target;
 
 pub(super) struct Server {
     child: Child,
-    data: TempDir,
+    data: Data,
 }
 
 const READY_WITHIN: Duration = Duration::from_mins(1);
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const STOPPED_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+const ADDRESS: &str = "onhand.addr";
 const LOG: &str = "bench-server.log";
 const LOG_LINES_SHOWN: usize = 10;
 /// What would lead the bench's own Onhand to a broker or to databases that somebody else uses.
@@ -45,14 +50,18 @@ const NOT_INHERITED: [&str; 14] = [
 ];
 
 impl Server {
-    /// Starts the process, which is then still getting ready.
-    pub(super) fn spawn() -> Result<Self> {
-        let data = tempfile::Builder::new()
-            .prefix("onhand-bench-")
-            .tempdir()
-            .context("cannot make a temporary folder")?;
+    /// Starts the process on fresh databases; it is then still getting ready. Blocks where it needs
+    /// a Postgres.
+    pub(super) fn spawn(ground: Ground) -> Result<Self> {
+        Self::on(Data::new(ground)?)
+    }
+
+    /// Starts the process on what another left.
+    pub(super) fn on(data: Data) -> Result<Self> {
         let log = std::fs::File::create(data.path().join(LOG)).context("cannot write its log")?;
-        let child = onhand("up", data.path())?
+        let child = data
+            .onhand("up")?
+            .envs(slow_disk::environment(data.slow_disk_ms, data.path())?)
             .args(["--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -68,7 +77,7 @@ impl Server {
     /// Waits until it takes orders.
     pub(super) async fn ready(&mut self) -> Result<Target> {
         let deadline = Instant::now() + READY_WITHIN;
-        let file = self.data.path().join("onhand.addr");
+        let file = self.data.path().join(ADDRESS);
         loop {
             if let Some(status) = self.child.try_wait()? {
                 bail!("onhand up ended with {status}:\n{}", self.log());
@@ -89,6 +98,14 @@ impl Server {
         }
     }
 
+    /// Ends it as a fault would, and hands over its data. Its broker lives on, as it does then.
+    pub(super) async fn kill(mut self) -> Result<Data> {
+        self.child.kill().await?;
+        let address = self.data.path().join(ADDRESS);
+        std::fs::remove_file(address).context("cannot remove its address")?;
+        Ok(self.data)
+    }
+
     /// Stops it as an operator would, and hands over its data.
     pub(super) async fn stop(mut self) -> Result<Data> {
         if let Some(pid) = self.child.id().and_then(|id| pid(&id.to_string())) {
@@ -102,7 +119,7 @@ impl Server {
                 "onhand up ended with {status}:\n{}",
                 self.log()
             );
-            return Ok(Data(self.data));
+            return Ok(self.data);
         }
         self.child.kill().await?;
         let broker = std::fs::read_to_string(self.data.path().join("nats.pid"));
@@ -116,6 +133,18 @@ impl Server {
         )
     }
 
+    /// How much memory it and its broker hold at the moment, in MiB.
+    pub(super) fn resident_mib(&self) -> u64 {
+        let broker = std::fs::read_to_string(self.data.path().join("nats.pid")).ok();
+        let pids = self
+            .child
+            .id()
+            .map(|id| id.to_string())
+            .into_iter()
+            .chain(broker);
+        pids.map(|pid| machine::resident_mib(pid.trim())).sum()
+    }
+
     fn log(&self) -> String {
         let log = std::fs::read_to_string(self.data.path().join(LOG)).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
@@ -123,13 +152,43 @@ impl Server {
     }
 }
 
-/// The folder of a server that was stopped; it is removed with this.
-pub(super) struct Data(TempDir);
+/// Where a server keeps its data; it is removed with this.
+pub(super) struct Data {
+    folder: TempDir,
+    slow_disk_ms: u64,
+    /// Its databases, where they are not in the folder.
+    postgres: Option<Postgres>,
+}
+
+/// The services that have a database.
+const DATABASES: [&str; 6] = ["order", "product", "point", "coupon", "payment", "ranking"];
 
 impl Data {
+    fn new(ground: Ground) -> Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("onhand-bench-")
+            .tempdir()
+            .context("cannot make a temporary folder")?;
+        let postgres = match ground.store {
+            Store::Sqlite => None,
+            Store::Postgres => Some(Postgres::start(ground.slow_disk_ms)?),
+        };
+        if let Some(postgres) = &postgres {
+            for name in DATABASES {
+                postgres.sql(&format!("CREATE DATABASE onhand_{name}"))?;
+            }
+        }
+        Ok(Self {
+            folder,
+            slow_disk_ms: ground.slow_disk_ms,
+            postgres,
+        })
+    }
+
     /// Runs `onhand audit` and demands that it finds nothing.
     pub(super) async fn audit(&self) -> Result<()> {
-        let output = onhand("audit", self.0.path())?
+        let output = self
+            .onhand("audit")?
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output()
@@ -145,9 +204,32 @@ impl Data {
         Ok(())
     }
 
-    /// Leaves the folder where it is, for a look at what is wrong in it.
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Leaves the folder where it is, for a look at what is wrong in it. A Postgres goes.
     pub(super) fn keep(self) -> PathBuf {
-        self.0.keep()
+        self.folder.keep()
+    }
+
+    /// This program, set up for this data.
+    fn onhand(&self, subcommand: &str) -> Result<Command> {
+        let program = std::env::current_exe().context("cannot find this program's own file")?;
+        let mut command = Command::new(program);
+        command.arg(subcommand).arg("--data").arg(self.path());
+        // Only the end of its log is shown, and that should be the fault and not where it passed by.
+        command.env("RUST_LIB_BACKTRACE", "0");
+        for name in NOT_INHERITED {
+            command.env_remove(name);
+        }
+        if let Some(postgres) = &self.postgres {
+            for name in DATABASES {
+                let variable = format!("ONHAND_{}_DATABASE_URL", name.to_uppercase());
+                command.env(variable, postgres.url(&format!("onhand_{name}")));
+            }
+        }
+        Ok(command)
     }
 }
 
@@ -162,18 +244,6 @@ pub(super) async fn ready(target: Target) -> Result<()> {
         "{target} is not ready: /readyz answers {status}"
     );
     Ok(())
-}
-
-fn onhand(subcommand: &str, data: &Path) -> Result<Command> {
-    let program = std::env::current_exe().context("cannot find this program's own file")?;
-    let mut command = Command::new(program);
-    command.arg(subcommand).arg("--data").arg(data);
-    // Only the end of its log is shown, and that should be the fault and not where it passed by.
-    command.env("RUST_LIB_BACKTRACE", "0");
-    for name in NOT_INHERITED {
-        command.env_remove(name);
-    }
-    Ok(command)
 }
 
 fn pid(text: &str) -> Option<Pid> {

@@ -9,17 +9,21 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context, Result, ensure};
 
 use super::args::{Args, Setting};
-use super::baseline::{Baseline, Transactions};
+use super::baseline::{Baseline, CLIENTS, Script, Transactions};
 use super::figures::Figures;
+use super::growth;
+use super::labels;
 use super::load::Load;
 use super::machine::{self, Machine};
 use super::progress;
 use super::report::{Measured, Report, Versions};
+use super::restart;
 use super::server::{self, Server};
-use super::shop::Shop;
+use super::sold::Sold;
 use super::stop::{Stop, Stopped};
-use super::tally::Sold;
+use super::table;
 use super::target::Target;
+use super::work::Work;
 
 /// Runs the bench: success where every answer, the stock and the audit are as they must be.
 /// What went wrong is told here, in a line and without a backtrace, whoever calls.
@@ -42,7 +46,11 @@ const INTERRUPTED: u8 = 130;
 
 async fn session(args: Args) -> Result<ExitCode> {
     let target = args.url.as_deref().map(Target::parse).transpose()?;
-    if let Some(folder) = args.json.as_deref().and_then(Path::parent) {
+    for folder in [&args.json, &args.list]
+        .into_iter()
+        .flatten()
+        .filter_map(|f| f.parent())
+    {
         let there = folder.as_os_str().is_empty() || folder.is_dir();
         ensure!(there, "{} is no folder to write to", folder.display());
     }
@@ -59,23 +67,33 @@ async fn session(args: Args) -> Result<ExitCode> {
     .await
 }
 
-struct Session {
-    args: Args,
+pub(super) struct Session {
+    pub(super) args: Args,
     target: Option<Target>,
-    stop: Stop,
+    pub(super) stop: Stop,
     baseline: Option<Arc<Mutex<Baseline>>>,
     /// What is off; each a line or more for a person.
-    faults: Vec<String>,
+    pub(super) faults: Vec<String>,
 }
 
 impl Session {
     async fn run(mut self) -> Result<ExitCode> {
-        let mut versions = Versions {
-            onhand: env!("CARGO_PKG_VERSION"),
-            postgres: None,
-        };
+        if self.args.table {
+            return table::run(self).await;
+        }
+        if let Some(orders) = self.args.restart {
+            return restart::run(self, orders).await;
+        }
+        if self.args.growth {
+            return growth::run(self).await;
+        }
+        let mut versions = Versions::default();
         if self.args.pgbench {
-            let baseline = self.stop.block(Baseline::start).await?;
+            let slow_disk_ms = self.args.slow_disk_ms.unwrap_or(0);
+            let baseline = self
+                .stop
+                .block(move || Baseline::start(slow_disk_ms))
+                .await?;
             versions.postgres = Some(baseline.version().to_owned());
             self.baseline = Some(Arc::new(Mutex::new(baseline)));
         }
@@ -103,11 +121,7 @@ impl Session {
 
     fn finish(&self, report: &Report) -> Result<ExitCode> {
         writeln!(std::io::stdout(), "{}", report.text())?;
-        if let Some(file) = &self.args.json {
-            let json = serde_json::to_string_pretty(report)?;
-            std::fs::write(file, json + "\n")
-                .with_context(|| format!("cannot write {}", file.display()))?;
-        }
+        write_json(self.args.json.as_deref(), report)?;
         for fault in &self.faults {
             eprintln!("{fault}");
         }
@@ -125,32 +139,43 @@ impl Session {
 
     /// Measures a fresh Onhand, which ends before this does whatever happens.
     async fn measure_own(&mut self, setting: Setting) -> Result<Measured> {
-        let faults_before = self.faults.len();
-        let mut server = Server::spawn()?;
+        let ground = setting.ground;
+        let mut server = self.stop.block(move || Server::spawn(ground)).await?;
         let measured = match self.stop.clone().or(server.ready()).await {
             Ok(target) => self.measure(target, setting).await,
             Err(fault) => Err(fault),
         };
+        let resident = server.resident_mib();
+        self.end(server, measured.is_ok()).await?;
+        measured.map(|measured| measured.holding(resident))
+    }
+
+    /// Stops a server of the bench's own and audits its books, where all went well so far: the
+    /// first fault is the one that tells, and another usually follows from it.
+    pub(super) async fn end(&mut self, server: Server, well: bool) -> Result<()> {
+        let before = self.faults.len();
         let stopped = server.stop().await;
-        // The first fault is the one that tells; a stop that went wrong usually follows from it.
-        let measured = measured?;
+        if !well {
+            return Ok(());
+        }
         let data = stopped?;
         match self.stop.or(data.audit()).await {
             Err(fault) if !fault.is::<Stopped>() => self.faults.push(format!("{fault:#}")),
             audited => audited?,
         }
-        if self.faults.len() > faults_before {
+        if self.faults.len() > before {
             self.faults
                 .push(format!("its data is kept in {}", data.keep().display()));
         }
-        Ok(measured)
+        Ok(())
     }
 
     async fn measure(&mut self, target: Target, setting: Setting) -> Result<Measured> {
         let mut runs = Vec::new();
         let mut transactions = Vec::new();
         for number in 1..=self.args.runs {
-            runs.push(self.run_once(target, setting, number).await?);
+            let what = labels::name(setting);
+            runs.push(self.run_once(target, setting, (what, number)).await?);
             if let Some(baseline) = &self.baseline {
                 transactions.push(compare(&self.stop, Arc::clone(baseline), setting).await?);
             }
@@ -158,31 +183,35 @@ impl Session {
         Ok(Measured::new(setting, runs, transactions))
     }
 
-    async fn run_once(
+    /// One run of what a name is shown for, checked.
+    pub(super) async fn run_once(
         &mut self,
         target: Target,
         setting: Setting,
-        number: usize,
+        (what, number): (String, usize),
     ) -> Result<Figures> {
-        let plan = setting.scenario.plan();
-        let shop = Arc::new(self.stop.or(Shop::open(target, plan)).await?);
-        let confirmed = Arc::new(AtomicU64::new(0));
+        let plan = setting.plan;
+        let work = Arc::new(self.stop.or(Work::prepare(target, plan)).await?);
+        let done = Arc::new(AtomicU64::new(0));
         let load = Load {
             target,
-            shop: Arc::clone(&shop),
+            work: Arc::clone(&work),
             setting,
             stop: self.stop.clone(),
-            confirmed: Arc::clone(&confirmed),
+            done: Arc::clone(&done),
         };
         let what = format!(
-            "{}, {} connections, run {number}/{}",
-            plan.name,
+            "{what}, {} connections, run {number}/{}",
             setting.pace.connections(),
             self.args.runs
         );
-        let done = self.stop.block(|| load.run());
-        let tally = progress::show(what, setting, confirmed, done).await?;
-        let figures = Figures::of(&tally, setting.measured);
+        let ran = self.stop.block(|| load.run());
+        let tally = progress::show(what, setting, done, ran).await?;
+        let measured = match plan.requests_max {
+            Some(_) => tally.took(),
+            None => setting.measured,
+        };
+        let figures = Figures::of(&tally, measured);
         if figures.error_count() > 0 {
             self.faults.push(format!(
                 "{} of {}'s answers are not what they must be: {:?}",
@@ -191,16 +220,18 @@ impl Session {
                 figures.errors
             ));
         }
-        if figures.orders_per_second == 0.0 {
-            self.faults
-                .push(format!("no order of {} was confirmed", plan.name));
+        if figures.orders_per_second + figures.refused_per_second == 0.0 {
+            self.faults.push(format!(
+                "nothing of {} was answered as it must be",
+                plan.name
+            ));
         }
-        self.check(&shop, target, tally.products()).await?;
+        self.check(&work, target, tally.products()).await?;
         Ok(figures)
     }
 
-    async fn check(&mut self, shop: &Shop, target: Target, sold: &[Sold]) -> Result<()> {
-        match self.stop.or(shop.check(target, sold)).await {
+    async fn check(&mut self, work: &Work, target: Target, sold: &[Sold]) -> Result<()> {
+        match self.stop.or(work.check(target, sold)).await {
             Err(fault) if !fault.is::<Stopped>() => self.faults.push(format!("{fault:#}")),
             checked => checked?,
         }
@@ -214,12 +245,27 @@ async fn compare(
     setting: Setting,
 ) -> Result<Transactions> {
     let flag = stop.clone();
-    stop.block(move || baseline.lock().expect("one at a time").run(setting, &flag))
-        .await
+    let how = (Script::ForUpdate, CLIENTS);
+    stop.block(move || {
+        baseline
+            .lock()
+            .expect("one at a time")
+            .run(setting, how, &flag)
+    })
+    .await
+}
+
+/// Writes what programs read, where somebody wants it.
+pub(super) fn write_json(file: Option<&Path>, value: &impl serde::Serialize) -> Result<()> {
+    let Some(file) = file else {
+        return Ok(());
+    };
+    let json = serde_json::to_string_pretty(value)?;
+    std::fs::write(file, json + "\n").with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// The server's limits and the like; what may hold a secret is left out.
-fn environment() -> Vec<String> {
+pub(super) fn environment() -> Vec<String> {
     let secret = ["URL", "CREDS", "USER", "PASSWORD", "KEY", "TOKEN", "SECRET"];
     let mut named: Vec<_> = std::env::vars()
         .filter(|(name, _)| name.starts_with("ONHAND_"))

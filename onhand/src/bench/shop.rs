@@ -1,4 +1,4 @@
-//! The products of one run: created over REST before the load, counted over REST after it.
+//! What is sold in one run: created over REST before the load, counted over REST after it.
 
 use std::time::{Duration, Instant};
 
@@ -7,20 +7,15 @@ use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use serde_json::json;
 
-use super::args::Plan;
-use super::connection::Connection;
-use super::tally::Sold;
+use super::many::for_each;
+use super::scenario::{Plan, Wants};
+use super::sold::Sold;
 use super::target::Target;
 
-pub(super) struct Product {
-    id: String,
-    /// The body of an order of one piece.
-    pub(super) order: Bytes,
-}
-
+/// Products, or campaigns of coupons: whatever runs out.
 pub(super) struct Shop {
-    pub(super) products: Vec<Product>,
-    stock: i64,
+    goods: Vec<String>,
+    plan: Plan,
 }
 
 /// How long the stock may take to settle: an order that was given up still owes its release.
@@ -28,47 +23,55 @@ const SETTLE: Duration = Duration::from_secs(15);
 const DIFFERENCES_MAX: usize = 5;
 
 impl Shop {
-    /// Creates the products that `plan` asks for.
+    /// Creates what `plan` asks for.
     pub(super) async fn open(target: Target, plan: Plan) -> Result<Self> {
-        let mut connection = Connection::open(target).await?;
-        let mut products = Vec::with_capacity(plan.products);
-        for number in 1..=plan.products {
-            let body = json!({
-                "name": format!("Bench {} {number}", plan.name),
-                "price": 39_000,
-                "stock": plan.stock,
-            });
-            let product = connection
-                .json(
-                    Method::POST,
-                    "/products",
-                    body.to_string().into(),
-                    StatusCode::CREATED,
-                )
+        let numbers: Vec<usize> = (1..=plan.goods).collect();
+        let made = for_each(target, &numbers, async |connection, number| {
+            let name = format!("Bench {} {number}", plan.name);
+            let body = match plan.wants {
+                Wants::Coupons => json!({
+                    "name": name,
+                    "discount": { "kind": "FIXED", "value": 1_000 },
+                    "quantity": plan.stock,
+                }),
+                _ => json!({ "name": name, "price": 39_000, "stock": plan.stock }),
+            };
+            let body = body.to_string().into();
+            connection
+                .json(Method::POST, path(plan), body, StatusCode::CREATED)
                 .await
-                .context("cannot create the products")?;
-            let id = product["id"]
-                .as_str()
-                .context("a created product has no id")?
-                .to_owned();
-            let order = json!({ "buyerId": "u-1", "items": [{ "productId": id, "quantity": 1 }] });
-            products.push(Product {
-                order: order.to_string().into(),
-                id,
-            });
-        }
-        Ok(Self {
-            products,
-            stock: plan.stock,
         })
+        .await
+        .context("cannot create what is sold")?;
+        let ids = made
+            .iter()
+            .map(|made| made["id"].as_str().map(str::to_owned));
+        let goods = ids
+            .collect::<Option<_>>()
+            .context("what was created has no id")?;
+        Ok(Self { goods, plan })
     }
 
-    /// Demands that each product's stock fell by what was sold of it.
+    /// A shop that is not there.
+    #[cfg(test)]
+    pub(super) fn pretended(plan: Plan) -> Self {
+        let goods = (0..plan.goods).map(|place| format!("id-{place}"));
+        Self {
+            goods: goods.collect(),
+            plan,
+        }
+    }
+
+    /// The id of what stands at a place.
+    pub(super) fn id(&self, place: usize) -> &str {
+        &self.goods[place]
+    }
+
+    /// Demands that the goods fell by what was sold of them.
     pub(super) async fn check(&self, target: Target, sold: &[Sold]) -> Result<()> {
         let deadline = Instant::now() + SETTLE;
-        let mut connection = Connection::open(target).await?;
         loop {
-            let differences = self.differences(&mut connection, sold).await?;
+            let differences = self.differences(target, sold).await?;
             if differences.is_empty() {
                 return Ok(());
             }
@@ -82,19 +85,36 @@ impl Shop {
         }
     }
 
-    async fn differences(&self, connection: &mut Connection, sold: &[Sold]) -> Result<Vec<String>> {
-        let mut differences = Vec::new();
-        for (product, sold) in self.products.iter().zip(sold) {
-            let path = format!("/products/{}", product.id);
-            let answer = connection
+    async fn differences(&self, target: Target, sold: &[Sold]) -> Result<Vec<String>> {
+        let field = match self.plan.wants {
+            Wants::Coupons => "remaining",
+            _ => "stock",
+        };
+        let asked: Vec<(&String, Sold)> = self.goods.iter().zip(sold.iter().copied()).collect();
+        // Nobody counts a million products of which a few thousand were sold.
+        let asked: Vec<_> = asked.into_iter().filter(|(_, sold)| sold.any()).collect();
+        let answers = for_each(target, &asked, async |connection, (id, _)| {
+            let path = format!("{}/{id}", path(self.plan));
+            connection
                 .json(Method::GET, &path, Bytes::new(), StatusCode::OK)
-                .await?;
-            let stock = answer["stock"]
+                .await
+        })
+        .await?;
+        let mut differences = Vec::new();
+        for ((id, sold), answer) in asked.into_iter().zip(answers) {
+            let left = answer[field]
                 .as_i64()
-                .with_context(|| format!("{path} has no stock"))?;
-            differences.extend(difference(&product.id, self.stock - stock, *sold));
+                .with_context(|| format!("{id} has no {field}"))?;
+            differences.extend(difference(id, self.plan.stock - left, sold));
         }
         Ok(differences)
+    }
+}
+
+const fn path(plan: Plan) -> &'static str {
+    match plan.wants {
+        Wants::Coupons => "/coupons",
+        _ => "/products",
     }
 }
 
@@ -114,7 +134,9 @@ fn difference(id: &str, fell: i64, sold: Sold) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::super::connection::Outcome;
-    use super::super::tally::{Tally, Window};
+    use super::super::sold::Window;
+    use super::super::tally::Tally;
+    use super::super::work::Wish;
     use super::*;
 
     #[test]
@@ -146,12 +168,13 @@ mod tests {
                 end: now,
             },
             1,
+            &[],
         );
         for _ in 0..confirmed {
-            tally.sent(0);
-            tally.answered(0, now, now, Outcome::Confirmed);
+            tally.sent(&[0]);
+            tally.answered(Wish::Order, &[0], (now, now), Outcome::Done);
         }
-        (0..unknown).for_each(|_| tally.sent(0));
+        (0..unknown).for_each(|_| tally.sent(&[0]));
         tally.products()[0]
     }
 }

@@ -1,48 +1,31 @@
 //! What came of one run: latencies within its window, and for each product what was sold.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
 use super::connection::Outcome;
-
-/// The part of a run that is measured.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Window {
-    pub(super) start: Instant,
-    pub(super) end: Instant,
-}
-
-impl Window {
-    fn holds(self, moment: Instant) -> bool {
-        self.start <= moment && moment < self.end
-    }
-}
-
-/// Orders of one product, over the whole run.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Sold {
-    sent: i64,
-    confirmed: i64,
-    refused: i64,
-}
-
-impl Sold {
-    /// By how much the stock must have fallen: exactly one number where every answer is known.
-    pub(super) fn fell(self) -> RangeInclusive<i64> {
-        self.confirmed..=self.sent - self.refused
-    }
-}
+use super::sold::{Sold, Window};
+use super::work::Wish;
 
 #[derive(Debug)]
 pub(super) struct Tally {
     window: Window,
-    /// Microseconds of the confirmed orders that were due within the window.
+    /// Refusals that are answers as they must be.
+    refusals: &'static [&'static str],
+    /// Microseconds of what was due and answered as it must be within the window, reads apart.
     latency: Histogram<u64>,
-    /// Confirmed within the window, whenever they were due.
+    /// Confirmed or issued within the window, whenever they were due.
     confirmed: u64,
+    /// Refused as they must be, within the window.
+    refused: u64,
+    /// Read within the window.
+    read: u64,
+    /// Done, in the whole run.
+    done: u64,
+    /// When the last answer came.
+    last: Instant,
     busy: u64,
     unsent: u64,
     unanswered: u64,
@@ -56,49 +39,69 @@ const LATENCY_MAX: Duration = Duration::from_mins(2);
 const KINDS_MAX: usize = 20;
 
 impl Tally {
-    pub(super) fn new(window: Window, products: usize) -> Self {
+    pub(super) fn new(window: Window, goods: usize, refusals: &'static [&'static str]) -> Self {
         let latency = Histogram::new_with_bounds(1, micros(LATENCY_MAX), 3)
             .expect("the bounds are constant and in order");
         Self {
             window,
+            refusals,
             latency,
             confirmed: 0,
+            refused: 0,
+            read: 0,
+            done: 0,
+            last: window.start,
             busy: 0,
             unsent: 0,
             unanswered: 0,
             unexpected: BTreeMap::new(),
-            products: vec![Sold::default(); products],
+            products: vec![Sold::default(); goods],
         }
     }
 
-    pub(super) fn sent(&mut self, product: usize) {
-        self.products[product].sent += 1;
+    pub(super) fn sent(&mut self, takes: &[usize]) {
+        for place in takes {
+            self.products[*place].sent += 1;
+        }
         self.unanswered += 1;
     }
 
-    /// Counts an answer.
+    /// Counts an answer to what was due, and came, at these times.
     pub(super) fn answered(
         &mut self,
-        product: usize,
-        due: Instant,
-        now: Instant,
+        wish: Wish,
+        takes: &[usize],
+        (due, now): (Instant, Instant),
         outcome: Outcome,
     ) {
         self.unanswered -= 1;
-        let sold = &mut self.products[product];
+        self.last = self.last.max(now);
+        let within = u64::from(self.window.holds(now));
+        let mut sold = |count: fn(&mut Sold)| {
+            for place in takes {
+                count(&mut self.products[*place]);
+            }
+        };
+        self.done += u64::from(outcome == Outcome::Done);
         match outcome {
-            Outcome::Confirmed => {
-                sold.confirmed += 1;
-                self.confirmed += u64::from(self.window.holds(now));
+            Outcome::Done if wish == Wish::Read => self.read += within,
+            Outcome::Done => {
+                sold(|sold| sold.confirmed += 1);
+                self.confirmed += within;
                 self.waited(due, now);
             }
             Outcome::Busy => {
-                sold.refused += 1;
+                sold(|sold| sold.refused += 1);
                 self.busy += 1;
             }
             Outcome::Refused(kind) => {
-                sold.refused += 1;
-                self.unexpected(kind);
+                sold(|sold| sold.refused += 1);
+                if self.refusals.contains(&&*kind) {
+                    self.refused += within;
+                    self.waited(due, now);
+                } else {
+                    self.unexpected(kind);
+                }
             }
             Outcome::Unknown(kind) => self.unexpected(kind),
         }
@@ -142,9 +145,34 @@ impl Tally {
         self.latency.max()
     }
 
-    /// Confirmed within the window.
+    /// The mean latency in microseconds.
+    pub(super) fn latency_mean_micros(&self) -> f64 {
+        self.latency.mean()
+    }
+
+    /// Confirmed or issued within the window.
     pub(super) fn confirmed(&self) -> u64 {
         self.confirmed
+    }
+
+    /// Refused within the window, as they must be.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Read within the window.
+    pub(super) fn read(&self) -> u64 {
+        self.read
+    }
+
+    /// Done in the whole run.
+    pub(super) fn done(&self) -> u64 {
+        self.done
+    }
+
+    /// How long it took from the start of the window to the last answer.
+    pub(super) fn took(&self) -> Duration {
+        self.last.duration_since(self.window.start)
     }
 
     pub(super) fn busy(&self) -> u64 {
@@ -176,8 +204,8 @@ mod tests {
     #[test]
     fn latency_counts_for_orders_that_were_due_in_the_window_whenever_they_were_answered() {
         let (mut tally, at) = tally();
-        order(&mut tally, at(5), at(15), Outcome::Confirmed);
-        order(&mut tally, at(19), at(29), Outcome::Confirmed);
+        order(&mut tally, at(5), at(15), Outcome::Done);
+        order(&mut tally, at(19), at(29), Outcome::Done);
         assert_eq!(tally.latency_max_micros() / 1_000_000, 10);
         assert_eq!(
             tally.confirmed(),
@@ -197,23 +225,39 @@ mod tests {
     #[test]
     fn the_fall_of_the_stock_is_exact_when_every_answer_is_known() {
         let (mut tally, at) = tally();
-        order(&mut tally, at(1), at(2), Outcome::Confirmed);
+        order(&mut tally, at(1), at(2), Outcome::Done);
         order(&mut tally, at(1), at(2), Outcome::Busy);
         order(&mut tally, at(1), at(2), Outcome::Refused("400".to_owned()));
         assert_eq!(tally.products()[0].fell(), 1..=1);
     }
 
     #[test]
+    fn a_refusal_that_must_be_is_an_answer_and_another_is_an_error() {
+        let (mut tally, at) = tally();
+        for kind in ["400 SOLD_OUT", "400 OTHER"] {
+            order(
+                &mut tally,
+                at(11),
+                at(12),
+                Outcome::Refused(kind.to_owned()),
+            );
+        }
+        assert_eq!((tally.refused(), tally.confirmed()), (1, 0));
+        assert_eq!(tally.unexpected_by_kind().len(), 1);
+        assert_eq!(tally.products()[0].fell(), 0..=0);
+    }
+
+    #[test]
     fn an_unknown_answer_makes_the_fall_of_the_stock_a_range() {
         let (mut tally, at) = tally();
-        order(&mut tally, at(1), at(2), Outcome::Confirmed);
+        order(&mut tally, at(1), at(2), Outcome::Done);
         order(
             &mut tally,
             at(1),
             at(2),
             Outcome::Unknown("reset".to_owned()),
         );
-        tally.sent(0);
+        tally.sent(&[0]);
         assert_eq!(tally.products()[0].fell(), 1..=3);
     }
 
@@ -238,13 +282,14 @@ mod tests {
                     end: at(20),
                 },
                 1,
+                &["400 SOLD_OUT"],
             ),
             at,
         )
     }
 
     fn order(tally: &mut Tally, due: Instant, now: Instant, outcome: Outcome) {
-        tally.sent(0);
-        tally.answered(0, due, now, outcome);
+        tally.sent(&[0]);
+        tally.answered(Wish::Order, &[0], (due, now), outcome);
     }
 }

@@ -69,7 +69,19 @@ impl State {
             buyer_id: self.buyer_id.clone(),
             refusal,
             resent,
+            order: Some(self.view_of(part)),
         })
+    }
+
+    /// The order as it stands, with the lines that this part is for.
+    fn view_of(&self, part: &Part) -> View {
+        let mut view = self.view();
+        if part.step == Step::Stock {
+            let line = self.line_of(&part.entity);
+            let line = line.and_then(|number| view.items.get(number).cloned());
+            view.items = line.into_iter().collect();
+        }
+        view
     }
 
     /// A change and, on the state after it, the move that it makes possible.

@@ -73,6 +73,9 @@ pub enum What {
         refusal: Refusal,
         /// Whether a copy may still be accepted, so that the release is owed all the same.
         resent: bool,
+        /// The order as it stood, with the lines that the step was for; older rows do not have it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        order: Option<View>,
     },
     /// A part was accepted when nobody wanted it any more, and is given back.
     AcceptedLate {
@@ -134,6 +137,9 @@ pub enum What {
         amount: Money,
         /// Who ordered.
         buyer_id: UserId,
+        /// The order as it stood; older rows do not have it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        order: Option<View>,
     },
     /// Everything is held.
     Confirmed {
@@ -249,6 +255,7 @@ impl Change {
                 amount,
                 buyer_id,
                 refusal,
+                order,
                 ..
             } => {
                 let failed = StepFailed {
@@ -258,10 +265,15 @@ impl Change {
                     entity: entity.to_string(),
                     amount: *amount,
                     refusal: refusal.clone(),
+                    order: order.clone(),
                 };
                 return Some((plan::row(*step).refused, to_vec(&failed)));
             }
-            What::Unpaid { amount, buyer_id } => {
+            What::Unpaid {
+                amount,
+                buyer_id,
+                order,
+            } => {
                 let failed = StepFailed {
                     order_id: self.order_id,
                     buyer_id: buyer_id.clone(),
@@ -269,6 +281,7 @@ impl Change {
                     entity: self.order_id.to_string(),
                     amount: amount.get(),
                     refusal: Refusal::PaymentExpired,
+                    order: order.clone(),
                 };
                 return Some((plan::row(Step::Payment).refused, to_vec(&failed)));
             }

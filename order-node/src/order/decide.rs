@@ -135,7 +135,10 @@ impl State {
             return invalid("still giving back what it took; try again in a moment");
         }
         if self.parts.iter().any(|part| part.hold == Hold::Kept) {
-            return invalid("it has a payment that could not be given back");
+            return invalid(
+                "the gateway did not give back the payment of an earlier attempt; \
+                 have it given back there, and place a new order",
+            );
         }
         let mut fresh = self.clone();
         fresh.forget();
@@ -194,6 +197,7 @@ impl State {
         Some(self.change(What::Unpaid {
             amount: self.amounts().amount_due?,
             buyer_id: self.buyer_id.clone(),
+            order: Some(self.view()),
         }))
     }
 

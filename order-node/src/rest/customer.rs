@@ -6,13 +6,13 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use messages::{
-    OrderId, Origin, RequestId,
+    RequestId,
     id::kind,
     order::{Command, Retry, Status},
 };
 use node::{
     edge::{Change, IdempotencyKey, NoBody, PathId, Problem, Read, Trace},
-    host::{Ask, Target},
+    host::Ask,
 };
 
 use super::{
@@ -33,7 +33,7 @@ pub(super) async fn get(
     PathId(id): PathId<kind::Order>,
     trace: Trace,
 ) -> Result<Answer<OrderBody>, Problem> {
-    let ask = ask(id, Command::Get, trace);
+    let ask = trace.ask(id.entity(), Command::Get);
     let reply = orders.service.ask(ask).await??;
     Ok(Answer(reply.order.into()))
 }
@@ -67,7 +67,7 @@ pub(super) async fn cancel(
     let ask = Ask {
         request_id: request_id("cancel", key),
         settle: (!respond_async(&headers)).then_some(orders.wait),
-        ..ask(id, Command::Cancel, trace)
+        ..trace.ask(id.entity(), Command::Cancel)
     };
     let order = undone(orders.service.ask(ask).await??)?;
     Ok((status(&order), Answer(order)))
@@ -105,22 +105,10 @@ pub(super) async fn retry(
     let ask = Ask {
         request_id: request_id("retry", key),
         settle: (!respond_async(&headers)).then_some(orders.wait),
-        ..ask(id, command, trace)
+        ..trace.ask(id.entity(), command)
     };
     let order = ran(orders.service.ask(ask).await??)?;
     Ok((status(&order), Answer(order)))
-}
-
-/// Asks an order on behalf of a caller, under an id that the host draws.
-pub(super) fn ask(id: OrderId, command: Command, trace: Trace) -> Ask<Command> {
-    Ask {
-        target: Target::Entity(id.entity()),
-        command,
-        request_id: None,
-        origin: Origin::Client,
-        settle: None,
-        traceparent: Some(trace.into_traceparent()),
-    }
 }
 
 /// A key belongs to its call: the same one for another call on the order is another request, and

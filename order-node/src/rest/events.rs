@@ -17,7 +17,7 @@ use node::{
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc::UnboundedReceiver};
 
-use super::{Orders, customer::ask, view::OrderBody};
+use super::{Orders, view::OrderBody};
 use crate::order::Order;
 
 /// How often an order is asked for that another process owns.
@@ -58,7 +58,7 @@ pub(super) async fn events(
     let moves = orders.service.watch(&id.entity());
     let reply = orders
         .service
-        .ask(ask(id, Command::Get, trace.clone()))
+        .ask(trace.clone().ask(id.entity(), Command::Get))
         .await??;
     let following = Following {
         service: orders.service,
@@ -126,7 +126,9 @@ impl Following {
             *moves = None;
         }
         tokio::time::sleep(POLL_EVERY).await;
-        let reply = service.ask(ask(id, Command::Get, trace.clone())).await;
+        let reply = service
+            .ask(trace.clone().ask(id.entity(), Command::Get))
+            .await;
         // Whoever cannot be asked right now is asked again.
         Some(reply.ok()?.ok()?.order.into())
     }

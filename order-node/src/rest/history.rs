@@ -3,25 +3,15 @@
 use axum::{Json as Answer, extract::State};
 use messages::{EntityId, OrderId, Refusal, RequestId, Timestamp, id::kind, order::Step};
 use node::{
-    edge::{CURSOR_ITEMS_MAX, Cursor, PathId, Problem, Query, Read},
-    table::{Kind, Reader, RowError, Value},
+    edge::{After, CURSOR_ITEMS_MAX, Cursor, PathId, Problem, Query, Read, cut},
+    table::{Kind, Reader, RowError},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::Orders;
 use crate::order::{Brought, Change, What};
-
-/// Where to go on.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
-    /// The `nextCursor` of the page before.
-    #[param(value_type = Option<String>)]
-    cursor: Option<Cursor>,
-}
 
 /// Steps of an order.
 #[derive(Serialize, ToSchema)]
@@ -63,15 +53,15 @@ struct Entry {
 #[utoipa::path(
     get,
     path = "/orders/{id}/history",
-    params(("id" = String, Path, format = Uuid), Wanted),
+    params(("id" = String, Path, format = Uuid), After),
     responses((status = 200, body = HistoryPage), Read)
 )]
 pub(super) async fn history(
     State(orders): State<Orders>,
     PathId(id): PathId<kind::Order>,
-    Query(wanted): Query<Wanted>,
+    Query(After { cursor }): Query<After>,
 ) -> Result<Answer<HistoryPage>, Problem> {
-    let after = wanted.cursor.map_or(0, |Cursor(version)| version);
+    let after = cursor.map_or(0, |Cursor(version)| version);
     let sql = format!(
         "SELECT version, request_id, body, at FROM ledger \
          WHERE entity = $1 AND version > $2 ORDER BY version LIMIT {}",
@@ -83,30 +73,18 @@ pub(super) async fn history(
         .query(sql, &[id.to_string().into(), after.into()], &kinds)
         .await?;
     // An order that exists has been placed, so only a later page of it can be empty.
-    if rows.is_empty() && wanted.cursor.is_none() {
+    if rows.is_empty() && cursor.is_none() {
         return Err(Refusal::OrderNotFound.into());
     }
-    Ok(Answer(page(rows)?))
+    let (items, next_cursor) = cut(rows, entry)?;
+    Ok(Answer(HistoryPage { items, next_cursor }))
 }
 
-/// The page of these rows, of which there is one more than it has where the list goes on.
-fn page(rows: Vec<Vec<Value>>) -> Result<HistoryPage, RowError> {
-    let shown = CURSOR_ITEMS_MAX as usize;
-    let more = rows.len() > shown;
-    let mut last = None;
-    let mut items = Vec::with_capacity(rows.len().min(shown));
-    for row in rows.into_iter().take(shown) {
-        let mut row = Reader::new(row);
-        last = Some(Cursor(row.integer()?));
-        let (request_id, body) = (row.text()?, row.text()?);
-        let change: Change =
-            serde_json::from_str(&body).map_err(|error| RowError(format!("{body}: {error}")))?;
-        items.push(step(change, request_id, row.parsed()?));
-    }
-    Ok(HistoryPage {
-        items,
-        next_cursor: last.filter(|_| more).map(|cursor| cursor.to_string()),
-    })
+fn entry(mut row: Reader) -> Result<Entry, RowError> {
+    let (request_id, body) = (row.text()?, row.text()?);
+    let change: Change =
+        serde_json::from_str(&body).map_err(|error| RowError(format!("{body}: {error}")))?;
+    Ok(step(change, request_id, row.parsed()?))
 }
 
 fn step(change: Change, own_id: String, at: Timestamp) -> Entry {
@@ -274,6 +252,7 @@ mod tests {
                 requested: 3,
             },
             resent: false,
+            order: None,
         });
         let expected = Entry {
             step: "reserve",
@@ -304,24 +283,5 @@ mod tests {
             (cancel.request_id.as_str(), cancel.outcome),
             ("own", "REQUESTED")
         );
-    }
-
-    #[test]
-    fn a_page_says_where_to_go_on_only_where_there_is_more() {
-        let change = Change {
-            order_id: ORDER.parse().expect("an id"),
-            attempt: 1,
-            what: What::CancelRequested,
-        };
-        let body = serde_json::to_string(&change).expect("JSON");
-        let row = |version: i64| -> Vec<Value> {
-            vec![version.into(), "k".into(), body.clone().into(), AT.into()]
-        };
-        let rows = |count: i64| (1..=count).map(row).collect::<Vec<_>>();
-        let full = i64::from(CURSOR_ITEMS_MAX);
-        let last = page(rows(full)).expect("a page");
-        assert_eq!((last.items.len(), last.next_cursor), (100, None));
-        let first = page(rows(full + 1)).expect("a page");
-        assert_eq!(first.next_cursor, Some(Cursor(100).to_string()));
     }
 }

@@ -3,7 +3,7 @@
 use axum::{Json as Answer, extract::State};
 use messages::{EntityId, OrderId, UserId, order::Status};
 use node::{
-    edge::{List, Page, Problem, Query},
+    edge::{List, Page, Problem, Query, count},
     entity::Entity as _,
     store::{Database, Store as _},
     table::{Kind, Reader, RowError, Value},
@@ -150,11 +150,7 @@ impl Filter {
     async fn total(&self, database: &Database) -> Result<i64, Problem> {
         let condition = self.conditions.join(" AND ");
         let sql = format!("SELECT count(*) FROM orders WHERE {condition}");
-        let rows = database
-            .query(sql, &self.parameters, &[Kind::Integer])
-            .await?;
-        let row = rows.into_iter().next().unwrap_or_default();
-        Ok(Reader::new(row).integer()?)
+        count(database, sql, &self.parameters).await
     }
 }
 

@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 
 use super::{
     Orders,
-    customer::{ask, request_id, status},
+    customer::{request_id, status},
     place::respond_async,
     view::{OrderBody, paid},
 };
@@ -82,7 +82,7 @@ pub(super) async fn pay(
     let ask = Ask {
         request_id: request_id("pay", key),
         settle: (!respond_async(&headers)).then_some(orders.wait),
-        ..ask(id, command, trace.clone())
+        ..trace.clone().ask(id.entity(), command)
     };
     match orders.service.ask(ask).await? {
         Ok(reply) => {

@@ -6,13 +6,10 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use messages::{
-    Digest, Origin,
-    order::{Command, Place, Status},
-};
+use messages::order::{Command, Place, Status};
 use node::{
     edge::{Create, IdempotencyKey, Json, Problem, Trace},
-    host::{Ask, CreationKey, Target},
+    host::{Ask, Target},
 };
 
 use super::{
@@ -56,27 +53,20 @@ pub(super) async fn place(
 ) -> Result<Response, Problem> {
     const CALL: &str = "POST /orders";
     let basket = body.basket()?;
-    let key = key.map(|key| CreationKey {
-        call: CALL.to_owned(),
-        key,
-        digest: Digest::of(CALL, &basket),
-    });
+    let target = Target::made_by(CALL, key, &basket);
     let at_once = respond_async(&headers);
+    let place = Command::Place(Place {
+        buyer_id: basket.buyer_id,
+        items: basket.items,
+        points: basket.points,
+        coupon_id: basket.coupon_id,
+        payment: basket.payment,
+        deadline_ms: orders.deadline_ms,
+        payment_deadline_ms: orders.payment_deadline_ms,
+    });
     let ask = Ask {
-        target: Target::New { key },
-        command: Command::Place(Place {
-            buyer_id: basket.buyer_id,
-            items: basket.items,
-            points: basket.points,
-            coupon_id: basket.coupon_id,
-            payment: basket.payment,
-            deadline_ms: orders.deadline_ms,
-            payment_deadline_ms: orders.payment_deadline_ms,
-        }),
-        request_id: None,
-        origin: Origin::Client,
         settle: (!at_once).then_some(orders.wait),
-        traceparent: Some(trace.into_traceparent()),
+        ..trace.ask(target, place)
     };
     let order = ran(orders.service.ask(ask).await??)?;
     Ok(placed(order, at_once))

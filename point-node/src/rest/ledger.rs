@@ -6,24 +6,14 @@
 use axum::{Json as Answer, extract::State};
 use messages::Timestamp;
 use node::{
-    edge::{CURSOR_ITEMS_MAX, Cursor, PathUser, Problem, Query, Read},
+    edge::{After, CURSOR_ITEMS_MAX, Cursor, PathUser, Problem, Query, Read, cut},
     host::Service,
-    table::{Kind, Reader, RowError, Value},
+    table::{Kind, Reader, RowError},
 };
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::wallet::Wallet;
-
-/// Where to go on.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
-    /// The `nextCursor` of the page before.
-    #[param(value_type = Option<String>)]
-    cursor: Option<Cursor>,
-}
 
 /// Movements of a user's points.
 #[derive(Serialize, ToSchema)]
@@ -81,15 +71,15 @@ enum Reason {
 #[utoipa::path(
     get,
     path = "/users/{userId}/points/ledger",
-    params(("userId" = String, Path, pattern = "^[A-Za-z0-9_.:-]{1,64}$"), Wanted),
+    params(("userId" = String, Path, pattern = "^[A-Za-z0-9_.:-]{1,64}$"), After),
     responses((status = 200, body = LedgerPage), Read)
 )]
 pub(super) async fn ledger(
     State(service): State<Service<Wallet>>,
     PathUser(user): PathUser,
-    Query(wanted): Query<Wanted>,
+    Query(After { cursor }): Query<After>,
 ) -> Result<Answer<LedgerPage>, Problem> {
-    let before = wanted.cursor.map_or(i64::MAX, |Cursor(version)| version);
+    let before = cursor.map_or(i64::MAX, |Cursor(version)| version);
     let sql = format!(
         "SELECT version, request_id, kind, order_id, amount, balance, at FROM ledger \
          WHERE entity = $1 AND version < $2 AND kind IN ('charged', 'used', 'refunded') \
@@ -107,29 +97,11 @@ pub(super) async fn ledger(
     ];
     let parameters = [user.as_str().into(), before.into()];
     let rows = service.database().query(sql, &parameters, &kinds).await?;
-    Ok(Answer(page(rows)?))
+    let (items, next_cursor) = cut(rows, movement)?;
+    Ok(Answer(LedgerPage { items, next_cursor }))
 }
 
-/// The page of these rows, of which there is one more than it has where the list goes on.
-fn page(rows: Vec<Vec<Value>>) -> Result<LedgerPage, RowError> {
-    let shown = CURSOR_ITEMS_MAX as usize;
-    let more = rows.len() > shown;
-    let mut last = None;
-    let mut items = Vec::with_capacity(rows.len().min(shown));
-    for row in rows.into_iter().take(shown) {
-        let (version, movement) = movement(row)?;
-        last = Some(Cursor(version));
-        items.push(movement);
-    }
-    Ok(LedgerPage {
-        items,
-        next_cursor: last.filter(|_| more).map(|cursor| cursor.to_string()),
-    })
-}
-
-fn movement(row: Vec<Value>) -> Result<(i64, Movement), RowError> {
-    let mut row = Reader::new(row);
-    let version = row.integer()?;
+fn movement(mut row: Reader) -> Result<Movement, RowError> {
     let request_id = row.text()?;
     let (direction, reason) = match row.text()?.as_str() {
         "charged" => (Direction::In, Reason::Charge),
@@ -137,7 +109,7 @@ fn movement(row: Vec<Value>) -> Result<(i64, Movement), RowError> {
         "refunded" => (Direction::In, Reason::OrderCancel),
         other => return Err(RowError(format!("{other} is no movement of points"))),
     };
-    let movement = Movement {
+    Ok(Movement {
         request_id,
         direction,
         reason,
@@ -145,26 +117,26 @@ fn movement(row: Vec<Value>) -> Result<(i64, Movement), RowError> {
         amount: row.integer()?.unsigned_abs(),
         balance: row.integer()?,
         created_at: row.parsed()?,
-    };
-    Ok((version, movement))
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use node::table::Value;
+
     use super::*;
 
     const AT: &str = "2026-01-31T12:00:00.000Z";
 
-    fn row(version: i64, kind: &str, amount: i64) -> Vec<Value> {
-        vec![
-            version.into(),
+    fn row(kind: &str, amount: i64) -> Reader {
+        Reader::new(vec![
             "a request".into(),
             kind.into(),
             Value::Text(None),
             amount.into(),
             10.into(),
             AT.into(),
-        ]
+        ])
     }
 
     #[test]
@@ -183,24 +155,9 @@ mod tests {
                 balance: 10,
                 created_at: AT.parse().expect("a time"),
             };
-            let read = movement(row(7, kind, amount)).expect("a movement");
-            assert_eq!(read, (7, expected));
+            let read = movement(row(kind, amount)).expect("a movement");
+            assert_eq!(read, expected);
         }
-        assert!(movement(row(7, "tombstoned", 0)).is_err());
-    }
-
-    #[test]
-    fn a_page_says_where_to_go_on_only_where_there_is_more() {
-        let rows = |count: i64| {
-            let versions = (1..=count).rev();
-            versions.map(|version| row(version, "charged", 1)).collect()
-        };
-        let full = i64::from(CURSOR_ITEMS_MAX);
-        let last = page(rows(full)).expect("a page");
-        assert_eq!((last.items.len(), last.next_cursor), (100, None));
-        let first = page(rows(full + 1)).expect("a page");
-        assert_eq!(first.items.len(), 100);
-        // The last one shown has version 2: the next page begins before it.
-        assert_eq!(first.next_cursor, Some(Cursor(2).to_string()));
+        assert!(movement(row("tombstoned", 0)).is_err());
     }
 }

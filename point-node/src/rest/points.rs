@@ -2,12 +2,12 @@
 
 use axum::{Json as Answer, extract::State};
 use messages::{
-    EntityId, Money, Origin, RequestId, UserId,
+    EntityId, Money, RequestId, UserId,
     point::{Charge, Command, Reply},
 };
 use node::{
     edge::{Change, Json, PathUser, Problem, Read, RequiredKey, Trace},
-    host::{Ask, Service, Target},
+    host::{Ask, Service},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -49,7 +49,9 @@ pub(super) async fn get(
     PathUser(user): PathUser,
     trace: Trace,
 ) -> Result<Answer<PointsBody>, Problem> {
-    let reply = service.ask(ask(&user, Command::Get, trace)).await??;
+    let reply = service
+        .ask(trace.ask(wallet(&user), Command::Get))
+        .await??;
     points(user, &reply).map(Answer)
 }
 
@@ -74,32 +76,21 @@ pub(super) async fn charge(
     let charge = checked(&body)?;
     let ask = Ask {
         request_id: Some(RequestId::from(key)),
-        ..ask(&user, Command::Charge(charge), trace)
+        ..trace.ask(wallet(&user), Command::Charge(charge))
     };
     let reply = service.ask(ask).await??;
     points(user, &reply).map(Answer)
 }
 
-/// Asks a user's wallet on behalf of a caller, under an id that the host draws.
-fn ask(user: &UserId, command: Command, trace: Trace) -> Ask<Command> {
-    Ask {
-        target: Target::Entity(EntityId::from(user.as_str())),
-        command,
-        request_id: None,
-        origin: Origin::Client,
-        settle: None,
-        traceparent: Some(trace.into_traceparent()),
-    }
+fn wallet(user: &UserId) -> EntityId {
+    EntityId::from(user.as_str())
 }
 
 fn points(user_id: UserId, reply: &Reply) -> Result<PointsBody, Problem> {
     let balance = match reply {
         Reply::Wallet(view) => view.balance,
         Reply::Charged(charged) => charged.balance,
-        Reply::Used(_) | Reply::Refunded(_) => {
-            tracing::error!(?reply, "a wallet answers what it was not asked");
-            return Err(Problem::Internal);
-        }
+        Reply::Used(_) | Reply::Refunded(_) => return Err(Problem::unexpected(reply)),
     };
     Ok(PointsBody { user_id, balance })
 }

@@ -3,7 +3,7 @@
 use axum::{Json as Answer, extract::State};
 use messages::{Money, product::Status};
 use node::{
-    edge::{List, Page, Problem, Query},
+    edge::{List, Page, Problem, Query, count},
     host::Service,
     store::Database,
     table::{Kind, Reader, RowError, Value},
@@ -134,11 +134,7 @@ impl Filter {
 
     async fn total(&self, database: &Database) -> Result<i64, Problem> {
         let sql = format!("SELECT count(*) FROM product WHERE {}", self.condition);
-        let rows = database
-            .query(sql, &self.parameters, &[Kind::Integer])
-            .await?;
-        let row = rows.into_iter().next().unwrap_or_default();
-        Ok(Reader::new(row).integer()?)
+        count(database, sql, &self.parameters).await
     }
 }
 

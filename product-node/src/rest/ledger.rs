@@ -6,24 +6,14 @@
 use axum::{Json as Answer, extract::State};
 use messages::{Refusal, Timestamp, id::kind, product::AdjustReason};
 use node::{
-    edge::{CURSOR_ITEMS_MAX, Cursor, PathId, Problem, Query, Read},
+    edge::{After, CURSOR_ITEMS_MAX, Cursor, PathId, Problem, Query, Read, cut},
     host::Service,
     table::{Kind, Reader, RowError, Value},
 };
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::product::{Change, Product};
-
-/// Where to go on.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
-    /// The `nextCursor` of the page before.
-    #[param(value_type = Option<String>)]
-    cursor: Option<Cursor>,
-}
 
 /// Movements of a product's stock.
 #[derive(Serialize, ToSchema)]
@@ -69,15 +59,15 @@ enum Direction {
 #[utoipa::path(
     get,
     path = "/products/{id}/ledger",
-    params(("id" = String, Path, format = Uuid), Wanted),
+    params(("id" = String, Path, format = Uuid), After),
     responses((status = 200, body = LedgerPage), Read)
 )]
 pub(super) async fn ledger(
     State(service): State<Service<Product>>,
     PathId(id): PathId<kind::Product>,
-    Query(wanted): Query<Wanted>,
+    Query(After { cursor }): Query<After>,
 ) -> Result<Answer<LedgerPage>, Problem> {
-    let before = wanted.cursor.map_or(i64::MAX, |Cursor(version)| version);
+    let before = cursor.map_or(i64::MAX, |Cursor(version)| version);
     let entity = Value::from(id.to_string());
     let database = service.database();
     let sql = format!(
@@ -108,29 +98,11 @@ pub(super) async fn ledger(
             return Err(Refusal::ProductNotFound.into());
         }
     }
-    Ok(Answer(page(rows)?))
+    let (items, next_cursor) = cut(rows, movement)?;
+    Ok(Answer(LedgerPage { items, next_cursor }))
 }
 
-/// The page of these rows, of which there is one more than it has where the list goes on.
-fn page(rows: Vec<Vec<Value>>) -> Result<LedgerPage, RowError> {
-    let shown = CURSOR_ITEMS_MAX as usize;
-    let more = rows.len() > shown;
-    let mut last = None;
-    let mut items = Vec::with_capacity(rows.len().min(shown));
-    for row in rows.into_iter().take(shown) {
-        let (version, movement) = movement(row)?;
-        last = Some(Cursor(version));
-        items.push(movement);
-    }
-    Ok(LedgerPage {
-        items,
-        next_cursor: last.filter(|_| more).map(|cursor| cursor.to_string()),
-    })
-}
-
-fn movement(row: Vec<Value>) -> Result<(i64, Movement), RowError> {
-    let mut row = Reader::new(row);
-    let version = row.integer()?;
+fn movement(mut row: Reader) -> Result<Movement, RowError> {
     let request_id = row.text()?;
     let order_id = row.text_or_null()?;
     let amount = row.integer()?;
@@ -138,7 +110,7 @@ fn movement(row: Vec<Value>) -> Result<(i64, Movement), RowError> {
     let body = row.text()?;
     let change: Change =
         serde_json::from_str(&body).map_err(|error| RowError(format!("{body}: {error}")))?;
-    let movement = Movement {
+    Ok(Movement {
         request_id,
         direction: if amount < 0 {
             Direction::Out
@@ -150,8 +122,7 @@ fn movement(row: Vec<Value>) -> Result<(i64, Movement), RowError> {
         order_id,
         balance,
         created_at: row.parsed()?,
-    };
-    Ok((version, movement))
+    })
 }
 
 fn reason(change: Change) -> String {
@@ -176,7 +147,7 @@ mod tests {
 
     const AT: &str = "2026-01-31T12:00:00.000Z";
 
-    fn row(version: i64) -> Vec<Value> {
+    fn row() -> Reader {
         let change = Change::Released {
             order_id: "web:77".into(),
             request_id: RequestId::from("INC-web:77"),
@@ -186,15 +157,14 @@ mod tests {
             unit_price: None,
             stock: 10,
         };
-        vec![
-            version.into(),
+        Reader::new(vec![
             "INC-web:77".into(),
             "web:77".into(),
             3.into(),
             10.into(),
             serde_json::to_string(&change).expect("JSON").into(),
             AT.into(),
-        ]
+        ])
     }
 
     #[test]
@@ -208,18 +178,6 @@ mod tests {
             balance: 10,
             created_at: AT.parse().expect("a time"),
         };
-        assert_eq!(movement(row(7)).expect("a row"), (7, expected));
-    }
-
-    #[test]
-    fn a_page_says_where_to_go_on_only_where_there_is_more() {
-        let rows = |count: i64| (1..=count).rev().map(row).collect::<Vec<_>>();
-        let full = i64::from(CURSOR_ITEMS_MAX);
-        let last = page(rows(full)).expect("a page");
-        assert_eq!((last.items.len(), last.next_cursor), (100, None));
-        let first = page(rows(full + 1)).expect("a page");
-        assert_eq!(first.items.len(), 100);
-        // The last one shown has version 2: the next page begins before it.
-        assert_eq!(first.next_cursor, Some(Cursor(2).to_string()));
+        assert_eq!(movement(row()).expect("a row"), expected);
     }
 }

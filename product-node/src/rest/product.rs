@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderName, StatusCode, header},
 };
 use messages::{
-    Digest, EntityId, Money, Origin, ProductId, RequestId, Timestamp,
+    Money, ProductId, RequestId, Timestamp,
     id::kind,
     product::{Command, Create, Edit, Reply, Status, View},
 };
@@ -15,7 +15,7 @@ use node::{
         Change, Create as CreateErrors, IdempotencyKey, Json, PathId, Problem, Read, Trace,
         check_line,
     },
-    host::{Ask, CreationKey, Service, Target},
+    host::{Ask, Service, Target},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -124,15 +124,8 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Answer<ProductBody>), Problem> {
     const CALL: &str = "POST /products";
     let create = checked(new)?;
-    let key = key.map(|key| CreationKey {
-        call: CALL.to_owned(),
-        key,
-        digest: Digest::of(CALL, &create),
-    });
-    let ask = Ask {
-        target: Target::New { key },
-        ..ask(EntityId::from(""), Command::Create(create), trace)
-    };
+    let target = Target::made_by(CALL, key, &create);
+    let ask = trace.ask(target, Command::Create(create));
     let product = product(service.ask(ask).await??)?;
     let location = [(header::LOCATION, format!("/products/{}", product.id))];
     Ok((StatusCode::CREATED, location, Answer(product)))
@@ -150,7 +143,7 @@ pub(super) async fn get(
     PathId(id): PathId<kind::Product>,
     trace: Trace,
 ) -> Result<Answer<ProductBody>, Problem> {
-    let ask = ask(id.entity(), Command::Get, trace);
+    let ask = trace.ask(id.entity(), Command::Get);
     product(service.ask(ask).await??).map(Answer)
 }
 
@@ -181,7 +174,7 @@ pub(super) async fn edit(
     let ask = Ask {
         // A key belongs to its path: the same one on the product's stock is another request.
         request_id: key.map(|key| RequestId::from(format!("edit {key}"))),
-        ..ask(id.entity(), Command::Edit(edit), trace)
+        ..trace.ask(id.entity(), Command::Edit(edit))
     };
     product(service.ask(ask).await??).map(Answer)
 }
@@ -202,33 +195,16 @@ pub(super) async fn discontinue(
         status: Some(Status::Discontinued),
         ..Edit::default()
     };
-    let ask = ask(id.entity(), Command::Edit(edit), trace);
+    let ask = trace.ask(id.entity(), Command::Edit(edit));
     service.ask(ask).await??;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Asks an entity on behalf of a caller, under an id that the host draws.
-pub(super) fn ask(entity: EntityId, command: Command, trace: Trace) -> Ask<Command> {
-    Ask {
-        target: Target::Entity(entity),
-        command,
-        request_id: None,
-        origin: Origin::Client,
-        settle: None,
-        traceparent: Some(trace.into_traceparent()),
-    }
 }
 
 fn product(reply: Reply) -> Result<ProductBody, Problem> {
     match reply {
         Reply::Product(view) => Ok(view.into()),
-        other => Err(unexpected(&other)),
+        other => Err(Problem::unexpected(&other)),
     }
-}
-
-pub(super) fn unexpected(reply: &Reply) -> Problem {
-    tracing::error!(?reply, "a product answers what it was not asked");
-    Problem::Internal
 }
 
 fn checked(new: NewProduct) -> Result<Create, Problem> {

@@ -13,7 +13,6 @@ use node::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::product::{ask, unexpected};
 use crate::product::{Product, STOCK_MAX};
 
 /// The longest reason, in characters.
@@ -109,7 +108,7 @@ pub(super) async fn adjust(
     };
     let ask = Ask {
         request_id: Some(RequestId::from(key)),
-        ..ask(id.entity(), Command::Adjust(adjust), trace)
+        ..trace.ask(id.entity(), Command::Adjust(adjust))
     };
     changed(&service.ask(ask).await??).map(Answer)
 }
@@ -166,7 +165,7 @@ pub(super) async fn increase(
         quantity: increase.quantity,
         reason: increase.reason,
     });
-    let look = ask(id.entity(), Command::Get, trace.clone());
+    let look = trace.clone().ask(id.entity(), Command::Get);
     let reply = by_order(&service, id, request_id, release, trace).await?;
     // A release is never refused, not even by a product that does not exist; a person who mistyped
     // its id should hear of it all the same.
@@ -189,7 +188,7 @@ async fn by_order(
     let ask = Ask {
         request_id: Some(request_id),
         origin: Origin::Rest,
-        ..ask(id.entity(), command, trace)
+        ..trace.ask(id.entity(), command)
     };
     Ok(service.ask(ask).await??)
 }
@@ -241,7 +240,7 @@ fn changed(reply: &Reply) -> Result<StockChanged, Problem> {
         Reply::Reserved(reserved) => reserved.remaining,
         Reply::Released(released) => released.remaining,
         Reply::Adjusted(adjusted) => adjusted.remaining,
-        Reply::Product(_) => return Err(unexpected(reply)),
+        Reply::Product(_) => return Err(Problem::unexpected(reply)),
     };
     Ok(StockChanged {
         success: true,

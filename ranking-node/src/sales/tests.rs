@@ -8,7 +8,7 @@ use super::*;
 const MUG: u128 = 1;
 const CUP: u128 = 2;
 
-fn event(kind: &str, placed: &str, lines: &[(u128, u32)]) -> Event<Order> {
+pub(crate) fn event(kind: &str, placed: &str, lines: &[(u128, u32)]) -> Event<Order> {
     let items = lines.iter().map(|(product, quantity)| Line {
         product_id: id(*product),
         name: Some(format!("product {product}")),

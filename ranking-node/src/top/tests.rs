@@ -96,7 +96,7 @@ async fn the_short_way_finds_what_adding_up_everything_finds() {
 }
 
 /// A database of these sales; it lives as long as the folder.
-async fn sold(sales: &[Sale]) -> (EventDatabase, TempDir) {
+pub(crate) async fn sold(sales: &[Sale]) -> (EventDatabase, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let url = DatabaseUrl::Sqlite(folder.path().join("ranking.db"));
     let database = EventDatabase::new("ranking", url, MIGRATIONS).expect("a database");
@@ -125,12 +125,12 @@ async fn sold(sales: &[Sale]) -> (EventDatabase, TempDir) {
     (database, folder)
 }
 
-fn id(product: u32) -> ProductId {
+pub(crate) fn id(product: u32) -> ProductId {
     format!("01930000-0000-7000-8000-{product:012x}")
         .parse()
         .expect("an id")
 }
 
-fn today() -> Day {
+pub(crate) fn today() -> Day {
     Day::of("2026-01-31T12:00:00.000Z".parse().expect("a time"))
 }

@@ -82,11 +82,11 @@ fn death(scope: &str, point: Point, time: u32) -> Death {
 /// Lets programs die, one after another, while clients order; then everything must agree.
 async fn die(system: &mut System, deaths: Vec<(&'static str, Death)>) {
     // Nobody wants to read the memory of the dead.
-    let none = Rlimit {
+    let unwanted = Rlimit {
         current: Some(0),
         maximum: Some(0),
     };
-    setrlimit(Resource::Core, none).unwrap();
+    setrlimit(Resource::Core, unwanted).unwrap();
     let load = of_everything(system).await;
     let running = load.start();
     let mut last = "";

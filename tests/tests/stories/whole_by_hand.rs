@@ -127,6 +127,7 @@ async fn each_row_that_is_refused_gives_back_those_before_it() {
         let event = hand::unpack(&event.payload).expect("an event is MessagePack");
         assert_eq!(event["body"]["orderId"], order.as_str());
         assert_eq!(event["body"]["refusal"], why);
+        assert_eq!(event["body"]["order"]["id"], order.as_str());
         let silence = stage.ear.count(&json!({"source": order})).await;
         assert_eq!(silence, 0, "what is given back is not asked for again");
     }

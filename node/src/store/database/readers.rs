@@ -1,6 +1,9 @@
 //! The connections that read, side by side with the one that writes.
 
-use sqlx::{PgPool, SqlitePool, postgres::PgPoolOptions, sqlite::SqlitePoolOptions};
+use sqlx::{
+    AssertSqlSafe, ColumnIndex, Decode, Encode, Executor, IntoArguments, PgPool, Pool, SqlitePool,
+    Type, database::HasStatementCache, postgres::PgPoolOptions, sqlite::SqlitePoolOptions,
+};
 
 use super::{
     address::{CONNECT_WAIT, DatabaseUrl, postgres_options, sqlite_options},
@@ -57,35 +60,35 @@ impl Readers {
                 kind: *kind,
             })
             .collect();
-        let sql = sqlx::AssertSqlSafe(sql);
-        let result = match self {
-            Self::Sqlite(pool) => {
-                let query = parameters
-                    .iter()
-                    .fold(sqlx::query(sql), |query, value| match value {
-                        Value::Text(text) => query.bind(text.clone()),
-                        Value::Integer(integer) => query.bind(*integer),
-                        Value::Boolean(truth) => query.bind(*truth),
-                    });
-                let rows = query.fetch_all(pool).await.map_err(fault)?;
-                rows.iter()
-                    .map(|row| values(row, &wanted))
-                    .collect::<Result<Vec<_>, _>>()
-            }
-            Self::Postgres(pool) => {
-                let query = parameters
-                    .iter()
-                    .fold(sqlx::query(sql), |query, value| match value {
-                        Value::Text(text) => query.bind(text.clone()),
-                        Value::Integer(integer) => query.bind(*integer),
-                        Value::Boolean(truth) => query.bind(*truth),
-                    });
-                let rows = query.fetch_all(pool).await.map_err(fault)?;
-                rows.iter()
-                    .map(|row| values(row, &wanted))
-                    .collect::<Result<Vec<_>, _>>()
-            }
-        };
-        result.map_err(fault)
+        match self {
+            Self::Sqlite(pool) => find(pool, sql, parameters, &wanted).await,
+            Self::Postgres(pool) => find(pool, sql, parameters, &wanted).await,
+        }
+        .map_err(fault)
     }
+}
+
+async fn find<D>(
+    pool: &Pool<D>,
+    sql: String,
+    parameters: &[Value],
+    wanted: &[Column],
+) -> Result<Vec<Vec<Value>>, sqlx::Error>
+where
+    D: sqlx::Database + HasStatementCache,
+    D::Arguments: IntoArguments<D>,
+    for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
+    usize: ColumnIndex<D::Row>,
+    for<'r> Option<String>: Encode<'r, D> + Decode<'r, D> + Type<D>,
+    for<'r> Option<i64>: Encode<'r, D> + Decode<'r, D> + Type<D>,
+    for<'r> Option<bool>: Encode<'r, D> + Decode<'r, D> + Type<D>,
+{
+    let query = sqlx::query(AssertSqlSafe(sql));
+    let query = parameters.iter().fold(query, |query, value| match value {
+        Value::Text(text) => query.bind(text.clone()),
+        Value::Integer(integer) => query.bind(*integer),
+        Value::Boolean(truth) => query.bind(*truth),
+    });
+    let rows = query.fetch_all(pool).await?;
+    rows.iter().map(|row| values(row, wanted)).collect()
 }

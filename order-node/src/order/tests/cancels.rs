@@ -97,7 +97,9 @@ fn a_failed_order_whose_payment_is_kept_says_so_and_is_not_tried_again() {
     assert_eq!((saga.status(), saga.owed()), (Status::Failed, vec![]));
     let kept = saga.state().parts.iter().filter(|p| p.hold == Hold::Kept);
     assert_eq!(kept.count(), 1);
-    let reason = "it has a payment that could not be given back".to_owned();
+    let reason = "the gateway did not give back the payment of an earlier attempt; \
+                  have it given back there, and place a new order";
+    let reason = reason.to_owned();
     assert_eq!(saga.retry("key"), Err(Refusal::InvalidState { reason }));
 }
 

@@ -2,6 +2,7 @@
 //! everything that undoes it is repeated. Knows no step by its name, so that a new row is covered.
 
 use messages::{Origin, Refusal, RequestId, order::Status};
+use serde_json::json;
 
 use super::{super::*, participants::*, saga::*};
 use crate::plan::PLAN;
@@ -72,6 +73,37 @@ fn a_row_that_is_refused_gives_back_exactly_what_is_held() {
             saga.give_all_back();
             assert_eq!(saga.owed(), []);
             assert!(saga.state().parts.iter().all(|part| !part.is_ours()));
+        }
+    }
+}
+
+#[test]
+fn the_event_of_a_refused_step_says_all_there_is_to_know() {
+    for row in &PLAN {
+        let mut saga = whole();
+        saga.up_to(row.step);
+        let refused = saga.owed().remove(0);
+        saga.answer(&refused, Word::No);
+        let told = saga.told(row.refused).remove(0);
+        assert_eq!(told["orderId"], ORDER);
+        assert_eq!(told["buyerId"], "u-001");
+        assert_eq!(told["entity"], refused.entity.as_str());
+        assert_eq!(told["refusal"], json!(refusal(row.step)));
+        let order = &told["order"];
+        assert_eq!(
+            (&order["id"], &order["status"]),
+            (&json!(ORDER), &json!("PENDING"))
+        );
+        let lines = saga.order.view().expect("an order").items;
+        let items = order["items"].as_array().expect("lines");
+        if items.len() == 1 {
+            // A line that was refused, alone.
+            assert_eq!(items[0]["productId"], refused.entity.as_str());
+            assert_eq!(items[0]["quantity"], told["amount"]);
+        } else {
+            assert_eq!(items.len(), lines.len(), "{:?}", row.step);
+            assert!(items.iter().all(|item| item["name"].is_string()));
+            assert!(order["subtotal"].is_i64(), "what is known is told: {order}");
         }
     }
 }

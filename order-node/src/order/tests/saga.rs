@@ -6,6 +6,7 @@ use messages::{
     Money, OrderId, Origin, ProductId, Quantity, RequestId,
     order::{Item, Pay, PayBy, Place, Retry, Status},
     product::{self, Answer, Released, Reserved},
+    wire,
 };
 use node::entity::Prior;
 
@@ -240,6 +241,17 @@ impl Saga {
             )
         });
         owed.collect()
+    }
+
+    /// What events of a kind say so far.
+    pub(super) fn told(&self, kind: &str) -> Vec<serde_json::Value> {
+        let events = self.ledger.values();
+        let events = events.filter_map(|change| Order::event(&self.order.id, change));
+        let mut told = Vec::new();
+        for (_, body) in events.filter(|(of, _)| *of == kind) {
+            told.push(wire::from_slice(&body).expect("MessagePack"));
+        }
+        told
     }
 
     /// The kinds of the events so far, without an order of their own.
