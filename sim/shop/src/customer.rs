@@ -108,7 +108,6 @@ impl Customer {
             sleep(Duration::from_millis(self.chance.between(0, 400))).await;
             let seen = match view.status {
                 Status::Pending if external => paying::pay(self, &view).await,
-                Status::Pending => self.read(&order).await,
                 Status::Confirmed if self.chance.percent(60) => self.cancel(&order).await,
                 Status::Failed if self.chance.percent(60) => self.retry(&order).await,
                 _ => self.read(&order).await,

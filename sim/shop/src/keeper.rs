@@ -34,7 +34,7 @@ pub(crate) async fn open(shop: &Shop, plan: &Plan) -> Shelves {
             name: format!("product {n}"),
             price: Money::new(i64::try_from(chance.between(1, 40) * 100).unwrap_or(0))
                 .expect("an amount"),
-            stock: i64::try_from(*chance.pick(&[0, 5, 20, 80])).unwrap_or(0),
+            stock: *chance.pick(&[0, 5, 20, 80]),
         });
         let ask = create_ask("POST /products", n, "product.create", &create);
         let told = asking::often(&shop.products, &chance, &ask, UNTIL_ANSWERED).await;

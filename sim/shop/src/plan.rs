@@ -72,7 +72,7 @@ impl Plan {
             partitions: *chance.pick(&[1, 2, 4, 8]),
             processes,
             limits: limits(&chance),
-            window_ms: i64::try_from(*chance.pick(&[500, 3_000, 120_000])).unwrap_or(0),
+            window_ms: *chance.pick(&[500, 3_000, 120_000]),
             latency_ms: *chance.pick(&[1, 3, 12]),
             commit_ms: *chance.pick(&[1, 3, 12]),
             deadline_ms: chance.between(600, 4_000),

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use crate::shop::Shop;
 
 /// How long everything may take to come to rest: far longer than any deadline and pause.
-const REST_WAIT: Duration = Duration::from_secs(180);
+const REST_WAIT: Duration = Duration::from_mins(3);
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(250);
 

@@ -16,11 +16,23 @@ use crate::{
 };
 
 /// How long all customers may take: far longer than any of them should.
-const VISITS_WAIT: Duration = Duration::from_secs(900);
+const VISITS_WAIT: Duration = Duration::from_mins(15);
 
 thread_local! {
-    /// The first panic of a run on this thread; `None` where no run is under way.
-    static PANIC: RefCell<Option<Option<String>>> = const { RefCell::new(None) };
+    /// What is known of panics on this thread.
+    static PANIC: RefCell<Panics> = const { RefCell::new(Panics::OfNoRun) };
+}
+
+/// The panics of a run.
+#[derive(Default)]
+enum Panics {
+    /// No run is under way on this thread.
+    #[default]
+    OfNoRun,
+    /// There was none.
+    None,
+    /// The first.
+    First(String),
 }
 
 /// What became of a run.
@@ -53,7 +65,7 @@ impl Outcome {
 /// Runs a plan.
 pub fn run(plan: Plan, traced: bool) -> Outcome {
     remember_panics();
-    PANIC.set(Some(None));
+    PANIC.set(Panics::None);
     let runtime = Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -63,7 +75,7 @@ pub fn run(plan: Plan, traced: bool) -> Outcome {
     let mut outcome = outcome.unwrap_or_default();
     // Whatever still waits is dropped with it, and may panic in vain.
     drop(runtime);
-    if let Some(panic) = PANIC.take().flatten() {
+    if let Panics::First(panic) = PANIC.take() {
         outcome.failure.get_or_insert(panic);
     }
     outcome
@@ -143,11 +155,12 @@ fn remember_panics() {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             let of_a_run = PANIC.try_with(|kept| match kept.try_borrow_mut().as_deref_mut() {
-                Ok(Some(first)) => {
-                    first.get_or_insert_with(|| format!("a panic: {panic}"));
+                Ok(first @ Panics::None) => {
+                    *first = Panics::First(format!("a panic: {panic}"));
                     true
                 }
-                _ => false,
+                Ok(Panics::First(_)) => true,
+                Ok(Panics::OfNoRun) | Err(_) => false,
             });
             if !of_a_run.unwrap_or(false) {
                 before(panic);

@@ -25,7 +25,7 @@ use crate::{
 /// How long the gateway may take to answer.
 const GATEWAY_WAIT: Duration = Duration::from_millis(700);
 /// For how long the gateway is looked through for a payment that was given up.
-const GRACE: Duration = Duration::from_millis(5_000);
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Everything that a run consists of.
 pub(crate) struct Shop {

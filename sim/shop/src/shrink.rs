@@ -56,16 +56,12 @@ pub fn shrink(seed: u64, runs_max: u32) -> Option<(Part, String)> {
 
 /// The command that carries out this part of a seed's plan.
 pub fn command(seed: u64, part: &Part) -> String {
-    let mut command = format!("make sim SEED={seed}");
-    if let Some(customers) = part.customers {
-        command += &format!(" CUSTOMERS={customers}");
-    }
-    if let Some(orders) = part.orders_each {
-        command += &format!(" ORDERS={orders}");
-    }
-    if let Some(faults) = &part.faults {
+    let mut words = vec![format!("make sim SEED={seed}")];
+    words.extend(part.customers.map(|most| format!("CUSTOMERS={most}")));
+    words.extend(part.orders_each.map(|most| format!("ORDERS={most}")));
+    words.extend(part.faults.as_ref().map(|faults| {
         let numbers: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        command += &format!(" FAULTS={}", numbers.join(","));
-    }
-    command
+        format!("FAULTS={}", numbers.join(","))
+    }));
+    words.join(" ")
 }

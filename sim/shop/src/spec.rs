@@ -133,25 +133,22 @@ impl Spec {
 
     fn compare(&self, service: Service, state: &StateWrite) -> Result<(), String> {
         let value = |n: usize| state.row.values.get(n).cloned();
-        let (version, expected, at) = match service {
-            Service::Order => {
-                let book = self.orders.get(&state.entity).ok_or("no ledger")?;
-                let stand = book.stand().ok_or("no ledger")?;
-                (book.version(), stand.status.name().into(), 2)
-            }
-            _ => {
-                let account = self.account(service, &state.entity).ok_or("no ledger")?;
-                let holding = account.holding();
-                let (expected, at) = match service {
-                    Service::Product => (holding, 2),
-                    Service::Coupon => (account.quantity() - holding, 6),
-                    Service::Point => (holding, 0),
-                    Service::Order | Service::Payment => {
-                        return same(account.version(), state.version);
-                    }
-                };
-                (account.version(), expected.into(), at)
-            }
+        let (version, expected, at) = if service == Service::Order {
+            let book = self.orders.get(&state.entity).ok_or("no ledger")?;
+            let stand = book.stand().ok_or("no ledger")?;
+            (book.version(), stand.status.name().into(), 2)
+        } else {
+            let account = self.account(service, &state.entity).ok_or("no ledger")?;
+            let holding = account.holding();
+            let (expected, at) = match service {
+                Service::Product => (holding, 2),
+                Service::Coupon => (account.quantity() - holding, 6),
+                Service::Point => (holding, 0),
+                Service::Order | Service::Payment => {
+                    return same(account.version(), state.version);
+                }
+            };
+            (account.version(), expected.into(), at)
         };
         same(version, state.version)?;
         if value(at).as_ref() == Some(&expected) {
