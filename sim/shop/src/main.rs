@@ -104,7 +104,7 @@ fn run_many(args: &Args) -> ExitCode {
         match shrink::shrink(*seed, SHRINK_RUNS_MAX) {
             Some((part, why)) => println!("{}\n  {why}", shrink::command(*seed, &part)),
             None => {
-                println!("seed {seed} does not fail again: the simulation draws lots somewhere")
+                println!("seed {seed} does not fail again: the simulation draws lots somewhere");
             }
         }
     }
