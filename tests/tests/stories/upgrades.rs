@@ -202,12 +202,11 @@ async fn leave(folder: &Path, database: &str) {
 /// Writes the databases of a system that is down.
 async fn write(folder: &Path, system: &System) {
     for service in ["order", "product", "point", "coupon", "payment"] {
-        let text = match &system.postgres {
-            Some(postgres) => dump::of_postgres(&postgres.url(service)),
-            None => {
-                let file = system.world.folder("data").join(format!("{service}.db"));
-                dump::of_sqlite(&file).await
-            }
+        let text = if let Some(postgres) = &system.postgres {
+            dump::of_postgres(&postgres.url(service))
+        } else {
+            let file = system.world.folder("data").join(format!("{service}.db"));
+            dump::of_sqlite(&file).await
         };
         std::fs::write(folder.join(format!("{service}.sql")), text).unwrap();
     }

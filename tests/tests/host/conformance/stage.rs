@@ -73,8 +73,8 @@ impl Stage for Simulated {
 
     async fn fall_back(&mut self) {
         self.broker.disconnect();
-        let last = self.broker.messages(STREAM).last().map(|m| m.sequence);
-        let lost = last.unwrap_or(0) - self.marked;
+        let newest = self.broker.messages(STREAM).last().map(|m| m.sequence);
+        let lost = newest.unwrap_or(0) - self.marked;
         self.broker
             .lose_tail(STREAM, usize::try_from(lost).unwrap());
         self.broker.reconnect();
