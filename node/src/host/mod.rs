@@ -3,7 +3,7 @@
 //! A command's way: `reader` or `question` take it in; `intake` finds what is known of it and
 //! hands it to its entity's `actor`, which decides; `journal` commits what was decided, many
 //! decisions at once, and only then `publisher` lets answers go. `schedule` keeps what entities
-//! owe, `lane` carries it, `telling` tells events from the ledger. `session` is one life of all
+//! owe, `lane` carries it, `teller` tells events from the ledger. `session` is one life of all
 //! this: where anything fails it ends, and the next begins from the database. There is no other
 //! recovery.
 
@@ -30,6 +30,7 @@ mod recovery;
 mod schedule;
 mod service;
 mod session;
+mod teller;
 mod telling;
 mod turn;
 mod watchers;

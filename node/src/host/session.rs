@@ -36,7 +36,8 @@ use super::{
     recovery,
     schedule::Schedule,
     service::Service,
-    telling,
+    teller::Teller,
+    telling::Telling,
     watchers::Watchers,
 };
 use crate::{
@@ -116,7 +117,7 @@ struct Session<E: Entity> {
     host: Host,
     lanes: Arc<Lanes>,
     calls: Arc<Calls<E>>,
-    telling: Arc<telling::Telling>,
+    telling: Arc<Telling>,
     watchers: Arc<Watchers<E>>,
     places: Arc<Semaphore>,
     following: Arc<AtomicBool>,
@@ -155,13 +156,8 @@ impl<E: Entity> Session<E> {
         let finish = Arc::new(tokio::sync::Notify::new());
         let mut tasks = JoinSet::new();
 
-        let (telling, teller) = telling::telling::<E>(
-            Arc::clone(&host.bus),
-            Arc::clone(&store),
-            Arc::clone(&host.clock),
-            &host.limits,
-            &standings,
-        );
+        let (telling, queue) = Telling::new(host.limits.in_flight_max * 4);
+        let teller = Teller::<E>::new(queue, host, Arc::clone(&store), &standings);
         tasks.spawn(teller.run());
 
         let (durable_sender, durable) = mpsc::unbounded_channel();

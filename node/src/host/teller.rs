@@ -1,0 +1,355 @@
+//! Tells events from the ledger, in its order.
+//!
+//! What was just committed is told from memory; where that is not whole (a start, a full queue, a
+//! broker that forgot) the ledger is read. An event may be told twice, under the same id.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use messages::{Event, Partition, event, subject};
+
+use super::{Host, Limits, telling::Queue, turn::Told};
+use crate::{
+    bus::{Bus, BusFault, Outbound},
+    entity::Entity,
+    failpoint::{self, Point},
+    seams::Clock,
+    store::{LedgerRow, Mark, Position, PositionWrite, Standing, Store, StoreFault},
+};
+
+/// How many ledger rows are read at once to catch up.
+const CATCH_UP_ROWS: u32 = 500;
+/// How long to wait after a failure.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Tells the events of the owned partitions.
+pub(super) struct Teller<E: Entity> {
+    bus: Arc<dyn Bus>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    queue: Queue,
+    /// The number of the last ledger row that has been told, and where in the stream.
+    partitions: BTreeMap<Partition, (i64, Option<Position>)>,
+    /// The numbers up to which the ledger is to be read first.
+    behind: BTreeMap<Partition, i64>,
+    stream: String,
+    entity: std::marker::PhantomData<E>,
+}
+
+/// Why telling stopped for now.
+enum Pause {
+    Broker(BusFault),
+    Store(StoreFault),
+}
+
+impl<E: Entity> Teller<E> {
+    /// Takes from the queue; each partition goes on where it stands.
+    pub(super) fn new(
+        queue: Queue,
+        host: &Host,
+        store: Arc<dyn Store>,
+        standings: &BTreeMap<Partition, Standing>,
+    ) -> Self {
+        let partitions = standings
+            .iter()
+            .map(|(partition, standing)| {
+                let (number, position) = standing
+                    .events
+                    .clone()
+                    .map_or((0, None), |(n, p)| (n, Some(p)));
+                (*partition, (number, position))
+            })
+            .collect();
+        let behind = standings
+            .iter()
+            .map(|(partition, standing)| (*partition, standing.number))
+            .collect();
+        Self {
+            queue,
+            bus: Arc::clone(&host.bus),
+            store,
+            clock: Arc::clone(&host.clock),
+            limits: host.limits.clone(),
+            partitions,
+            behind,
+            stream: String::new(),
+            entity: std::marker::PhantomData,
+        }
+    }
+
+    /// Tells until the journal is gone.
+    pub(super) async fn run(mut self) {
+        let mut link = self.bus.link();
+        let mut checked = None;
+        let mut said = String::new();
+        let mut pending: Vec<Told> = Vec::new();
+        loop {
+            let connection = link.borrow_and_update().connections;
+            let result = self.round(&mut checked, connection, &mut pending).await;
+            if let Err(pause) = result {
+                match pause {
+                    Pause::Broker(error) => tracing::debug!(%error, "events wait for the broker"),
+                    Pause::Store(error) => {
+                        let error = error.to_string();
+                        if said != error {
+                            tracing::warn!(error, "events wait for the database");
+                            said = error;
+                        }
+                    }
+                }
+                checked = None;
+                if self.queue.told.is_closed() {
+                    return;
+                }
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            said.clear();
+            let mut batches = Vec::new();
+            tokio::select! {
+                // In this order, so that a run under a seed is always the same.
+                biased;
+                changed = link.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                }
+                n = self.queue.told.recv_many(&mut batches, 64) => {
+                    if n == 0 {
+                        return;
+                    }
+                    pending = batches.into_iter().flatten().collect();
+                }
+                () = self.queue.let_go.some.notified() => {}
+            }
+        }
+    }
+
+    async fn round(
+        &mut self,
+        checked: &mut Option<u64>,
+        connection: u64,
+        pending: &mut Vec<Told>,
+    ) -> Result<(), Pause> {
+        if *checked != Some(connection) {
+            self.bus.ensure_streams().await.map_err(Pause::Broker)?;
+            self.check().await?;
+            *checked = Some(connection);
+        }
+        for (partition, number) in self.queue.let_go.take() {
+            let behind = self.behind.entry(partition).or_default();
+            *behind = (*behind).max(number);
+        }
+        let partitions: Vec<Partition> = self.partitions.keys().copied().collect();
+        for partition in partitions {
+            self.catch_up(partition).await?;
+        }
+        if pending.is_empty() {
+            return Ok(());
+        }
+        // What does not follow the last row told was let go on the way: the ledger has it.
+        let told: Vec<Told> = std::mem::take(pending);
+        let count = told.len();
+        let mut next: BTreeMap<Partition, i64> = self
+            .partitions
+            .iter()
+            .map(|(p, (n, _))| (*p, n + 1))
+            .collect();
+        let mut follow = Vec::with_capacity(told.len());
+        for one in told {
+            let Some(expected) = next.get_mut(&one.partition) else {
+                continue;
+            };
+            if one.number == *expected {
+                *expected += 1;
+                follow.push(one);
+            } else if one.number > *expected {
+                let behind = self.behind.entry(one.partition).or_default();
+                *behind = (*behind).max(one.number);
+            }
+        }
+        let result = self.publish(follow).await;
+        if let Err(pause) = result {
+            // All that was taken from the queue is read from the ledger instead.
+            for (partition, number) in next {
+                let behind = self.behind.entry(partition).or_default();
+                *behind = (*behind).max(number - 1);
+            }
+            self.queue.waiting.fetch_sub(count, Ordering::AcqRel);
+            return Err(pause);
+        }
+        self.queue.waiting.fetch_sub(count, Ordering::AcqRel);
+        let partitions: Vec<Partition> = self.partitions.keys().copied().collect();
+        for partition in partitions {
+            self.catch_up(partition).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks whether the stream still has the last event told; goes back where it has not.
+    async fn check(&mut self) -> Result<(), Pause> {
+        let stream = self
+            .bus
+            .stream(subject::EVENTS.0)
+            .await
+            .map_err(Pause::Broker)?;
+        let partitions: Vec<Partition> = self.partitions.keys().copied().collect();
+        for partition in partitions {
+            let (number, position) = self.partitions[&partition].clone();
+            let Some(position) = position else { continue };
+            let since = if position.stream == stream.identity {
+                let expired = position.sequence < stream.first;
+                let kept = position.sequence <= stream.last
+                    && self
+                        .bus
+                        .message(subject::EVENTS.0, position.sequence)
+                        .await
+                        .map_err(Pause::Broker)?
+                        .is_some_and(|message| {
+                            message.at == position.at
+                                || message.headers.iter().any(|(name, value)| {
+                                    name.eq_ignore_ascii_case("Nats-Msg-Id")
+                                        && value
+                                            .starts_with(&format!("{}-{partition}-", E::SERVICE))
+                                })
+                        });
+                if expired || kept {
+                    continue;
+                }
+                position
+                    .at
+                    .plus_millis(-i64::try_from(self.limits.reread_ms).unwrap_or(i64::MAX))
+            } else {
+                self.clock
+                    .now()
+                    .plus_millis(-i64::try_from(self.limits.events_age_ms).unwrap_or(i64::MAX))
+            };
+            let back = self
+                .store
+                .number_before(partition, since)
+                .await
+                .map_err(Pause::Store)?
+                .min(number);
+            tracing::info!(service = %E::SERVICE, %partition, from = back + 1, to = number, "the broker forgot events: telling them again");
+            self.partitions.insert(partition, (back, None));
+            let behind = self.behind.entry(partition).or_default();
+            *behind = (*behind).max(number);
+        }
+        self.stream = stream.identity;
+        Ok(())
+    }
+
+    /// Tells from the ledger until the partition is no longer behind.
+    async fn catch_up(&mut self, partition: Partition) -> Result<(), Pause> {
+        while self
+            .behind
+            .get(&partition)
+            .is_some_and(|to| *to > self.partitions[&partition].0)
+        {
+            let from = self.partitions[&partition].0;
+            let rows = self
+                .store
+                .ledger(partition, from, CATCH_UP_ROWS)
+                .await
+                .map_err(Pause::Store)?;
+            if rows.is_empty() {
+                break;
+            }
+            self.publish(rows.into_iter().map(told_of::<E>).collect())
+                .await?;
+        }
+        self.behind.remove(&partition);
+        Ok(())
+    }
+
+    /// Publishes rows in their order, many on their way at once, and moves the marks.
+    async fn publish(&mut self, rows: Vec<Told>) -> Result<(), Pause> {
+        let mut rows = rows.into_iter().peekable();
+        while rows.peek().is_some() {
+            let mut under_way = Vec::new();
+            for row in rows.by_ref().take(self.limits.events_in_flight_max) {
+                let ack = match row.event {
+                    Some((kind, body)) => {
+                        let id = event::id(E::SERVICE, row.partition, row.number);
+                        let event = Event {
+                            v: 1,
+                            kind: kind.to_owned(),
+                            id: id.clone(),
+                            entity: row.entity,
+                            version: row.version,
+                            at: row.at,
+                            body: (),
+                        };
+                        let payload = event.with_body(&body);
+                        let message = Outbound {
+                            subject: subject::event(kind),
+                            id,
+                            headers: Vec::new(),
+                            payload: payload.into(),
+                        };
+                        failpoint::reach(E::SERVICE.name(), Point::Telling);
+                        Some(self.bus.send(message).await.map_err(Pause::Broker)?)
+                    }
+                    None => None,
+                };
+                under_way.push((row.partition, row.number, ack));
+            }
+            for (partition, number, ack) in under_way {
+                let sequence = match ack {
+                    Some(ack) => Some(ack.await.map_err(Pause::Broker)?),
+                    None => None,
+                };
+                failpoint::reach(E::SERVICE.name(), Point::Told);
+                self.told(partition, number, sequence);
+            }
+        }
+        Ok(())
+    }
+
+    fn told(&mut self, partition: Partition, number: i64, sequence: Option<u64>) {
+        let (last, position) = self.partitions.entry(partition).or_default();
+        *last = number;
+        if let Some(sequence) = sequence {
+            *position = Some(Position {
+                stream: self.stream.clone(),
+                sequence,
+                at: self.clock.now(),
+            });
+        }
+        if let Some(position) = position.clone() {
+            let write = PositionWrite {
+                mark: Mark::Events,
+                partition,
+                position,
+                number,
+            };
+            self.queue
+                .marks
+                .lock()
+                .expect("no panic while the marks are locked")
+                .insert(partition, write);
+        }
+    }
+}
+
+fn told_of<E: Entity>(row: LedgerRow) -> Told {
+    let event = match serde_json::from_str::<E::Change>(&row.body) {
+        Ok(change) => E::event(&row.entity, &change),
+        Err(error) => {
+            tracing::error!(%error, entity = %row.entity, version = row.version, "a ledger row cannot be read: its event is left out");
+            None
+        }
+    };
+    Told {
+        partition: row.partition,
+        number: row.number,
+        entity: row.entity,
+        version: row.version,
+        at: row.at,
+        event,
+    }
+}
