@@ -106,7 +106,7 @@ impl Best {
             parameters.push(Value::from(product.to_string()));
             let n = parameters.len();
             names.push(format!(
-                "SELECT {n}, (SELECT name FROM sales_daily \
+                "SELECT CAST({n} AS BIGINT), (SELECT name FROM sales_daily \
                  WHERE product_id = ${n} ORDER BY day DESC LIMIT 1)"
             ));
         }
