@@ -6,8 +6,9 @@ use messages::Refusal;
 use node::host::Limits;
 
 use crate::{
-    errand::{Deed, Errands, sent},
+    errand::{Errands, sent},
     goods::{pass, until},
+    outside::Deed,
 };
 
 const LONG: Deed = Deed::Take(Duration::from_secs(5));

@@ -6,8 +6,9 @@ use node::host::Limits;
 use sim::Verdict;
 
 use crate::{
-    errand::{Deed, Errands, sent},
+    errand::{Errands, sent},
     goods::{pass, until},
+    outside::Deed,
 };
 
 #[tokio::test(start_paused = true)]

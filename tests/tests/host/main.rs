@@ -18,6 +18,7 @@ mod events;
 mod goods;
 mod limits;
 mod losses;
+mod outside;
 mod owners;
 mod panics;
 mod refused;
