@@ -7,18 +7,11 @@ use onhand_tests::{Client, Database, System};
 
 use crate::ground::Ground;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_is_away_for_a_while_and_payment_node_dies_meanwhile() {
-    away_for(Duration::from_secs(12)).await;
-}
+/// How long the gateway is away.
+const AWAY: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes two minutes: make faults"]
 async fn a_gateway_is_away_for_a_minute_and_payment_node_dies_meanwhile() {
-    away_for(Duration::from_mins(1)).await;
-}
-
-async fn away_for(time: Duration) {
     let gateway = Gateway::start().await;
     let mut system = System::ground(Database::Postgres).await;
     for (name, value) in [
@@ -39,11 +32,11 @@ async fn away_for(time: Duration) {
 
     gateway.set_down(true);
     for _ in 0..3 {
-        tokio::time::sleep(time / 4).await;
+        tokio::time::sleep(AWAY / 4).await;
         system.node("payment-node").kill9();
         system.node("payment-node").start_again().await;
     }
-    tokio::time::sleep(time / 4).await;
+    tokio::time::sleep(AWAY / 4).await;
     gateway.set_down(false);
 
     let client = system.client();

@@ -1,8 +1,7 @@
 //! Real faults: what a process, a server or a disk does to Onhand, and that nothing is lost by it.
 //!
 //! Each test hurts a running system while clients order all that there is to order, lets it come
-//! back, and asks the clients, the services and the audit whether they agree. What takes minutes is
-//! ignored here and run by `make faults`.
+//! back, and asks the clients, the services and the audit whether they agree.
 
 #![expect(
     clippy::unwrap_used,
