@@ -82,7 +82,14 @@ impl Entity for Payment {
             }),
             Some(What::Cancelled { moved }) => cancelled(moved.amount),
             Some(What::Closed { .. } | What::Declined { .. }) => cancelled(Money::ZERO),
-            Some(What::Rejected { .. } | What::Spared { .. }) => Reply::Rejected,
+            Some(What::Rejected { .. } | What::Spared { .. }) => {
+                // An attempt that named it is paid by another.
+                let paid = self.state.as_ref().zip(change);
+                let paid =
+                    paid.and_then(|(state, change)| state.work.attempts.get(&change.attempt));
+                paid.and_then(|attempt| attempt.authorised().ok())
+                    .unwrap_or(Reply::Rejected)
+            }
             _ => self
                 .state
                 .as_ref()

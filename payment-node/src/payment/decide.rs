@@ -110,7 +110,18 @@ impl State {
             // and what he paid is given back where he does not.
             return Err(Refusal::PaymentNotFound);
         }
-        if attempt.amount != authorise.amount || !same_means {
+        if attempt.amount != authorise.amount {
+            return Err(Refusal::RequestMismatch);
+        }
+        if let Method::External { imp_uid, .. } = &authorise.method
+            && outside
+            && !same_means
+            && attempt.stand == Stand::Authorised
+        {
+            // A copy of what was named before came in first, and pays: nobody is to pay twice.
+            return self.give_back(number, imp_uid);
+        }
+        if !same_means {
             return Err(Refusal::RequestMismatch);
         }
         attempt.answer_to_authorise().map(|()| vec![])
@@ -139,10 +150,15 @@ impl State {
         if reject.order_id != self.order_id {
             return Err(Refusal::RequestMismatch);
         }
-        if !is_name(&reject.imp_uid) {
+        self.give_back(0, &reject.imp_uid)
+    }
+
+    /// Gives back what was paid outside, but for what pays; `number` is the attempt that named it.
+    fn give_back(&self, number: u32, imp_uid: &str) -> Decision {
+        if !is_name(imp_uid) {
             return Err(Refusal::PaymentNotFound);
         }
-        let gateway_id = reject.imp_uid.clone();
+        let gateway_id = imp_uid.to_owned();
         let known = self.work.unwanted.contains_key(&gateway_id);
         if !known && self.work.unwanted.len() >= UNWANTED_MAX {
             return Err(invalid("too many payments are being given back"));
@@ -158,7 +174,7 @@ impl State {
         } else {
             What::Rejected { gateway_id }
         };
-        Ok(vec![self.change(0, what)])
+        Ok(vec![self.change(number, what)])
     }
 
     /// The attempt that a request id speaks of.

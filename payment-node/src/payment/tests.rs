@@ -276,6 +276,23 @@ fn a_payment_named_while_another_is_looked_up_may_be_named_again() {
 }
 
 #[test]
+fn a_payment_named_after_an_earlier_one_was_taken_all_the_same_is_given_back() {
+    let mut desk = Desk::open();
+    desk.name(1, "imp_0");
+    // A copy of what was named first came late, and the gateway has it by now.
+    desk.paid(1, "imp_0");
+    for _ in 0..2 {
+        assert_eq!(desk.name(1, "imp_1"), Some(Ok(authorised("imp_0"))));
+        assert_eq!(desk.owes(), ["judge imp_1"]);
+    }
+    desk.paid(1, "imp_1");
+    refunded(&mut desk, "imp_1");
+    assert_eq!(desk.owes(), Vec::<String>::new());
+    assert_eq!(status(&mut desk), Status::Authorised);
+    assert_eq!(desk.name(1, "/../"), Some(Err(Refusal::PaymentNotFound)));
+}
+
+#[test]
 fn a_request_id_of_another_order_is_a_mismatch() {
     let mut desk = Desk::open();
     let command = Command::Cancel(messages::payment::Cancel {
