@@ -168,6 +168,36 @@ impl Common {
     }
 }
 
+impl clap::builder::ValueParserFactory for DatabaseUrl {
+    type Parser = DatabaseUrlParser;
+
+    fn value_parser() -> Self::Parser {
+        DatabaseUrlParser
+    }
+}
+
+/// Reads a database's address, and does not repeat one that is wrong: it may hold a password.
+#[derive(Clone, Copy, Debug)]
+pub struct DatabaseUrlParser;
+
+impl clap::builder::TypedValueParser for DatabaseUrlParser {
+    type Value = DatabaseUrl;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<Self::Value, clap::Error> {
+        let text = value.to_str().unwrap_or_default();
+        text.parse().map_err(|error| {
+            let arg = arg.map(ToString::to_string).unwrap_or_default();
+            let what = format!("invalid value for '{arg}': {error}\n");
+            clap::Error::raw(clap::error::ErrorKind::ValueValidation, what).with_cmd(command)
+        })
+    }
+}
+
 /// A thread for a service's journal, which commits there; it lives as long as the process.
 fn journal_thread() -> tokio::runtime::Handle {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -178,4 +208,36 @@ fn journal_thread() -> tokio::runtime::Handle {
         .expect("a process that has begun can start one more thread");
     // A runtime must not end inside another, and this one never ends.
     Box::leak(Box::new(runtime)).handle().clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Program {
+        #[arg(long)]
+        database_url: Option<DatabaseUrl>,
+    }
+
+    #[test]
+    fn an_address_that_is_wrong_is_refused_without_its_password() {
+        let bad = "postgres://user:secret@host:port/name";
+        let error = Program::try_parse_from(["program", "--database-url", bad]).unwrap_err();
+        let text = error.to_string();
+        assert!(!text.contains("secret"), "{text}");
+        assert!(
+            text.starts_with("error: invalid value for '--database-url"),
+            "{text}"
+        );
+        assert!(
+            text.contains("postgres://USER:PASSWORD@HOST/NAME"),
+            "{text}"
+        );
+
+        let good = Program::try_parse_from(["program", "--database-url", "sqlite:a.db"]).unwrap();
+        assert_eq!(good.database_url, Some(DatabaseUrl::Sqlite("a.db".into())));
+    }
 }
