@@ -63,7 +63,7 @@ pub(crate) struct Args {
     /// Compare: each line of the table of comparisons, ours and the others in turns
     #[arg(long, conflicts_with_all = ["url", "matrix", "pgbench", "clients", "rate"])]
     pub(super) table: bool,
-    /// Measure with more and more products, clients, lines an order, and orders in the databases
+    /// Measure with more and more products, clients, lines an order, partitions, and orders in the databases
     #[arg(long, conflicts_with_all = ["url", "matrix", "pgbench", "clients", "rate", "table"])]
     pub(super) growth: bool,
     /// Kill an Onhand with so many orders in flight, and see how long it takes to go on
@@ -97,6 +97,8 @@ pub(super) struct Ground {
     pub(super) store: Store,
     /// How many milliseconds longer each fsync takes.
     pub(super) slow_disk_ms: u64,
+    /// How many partitions each service has; none for as many as it has by itself.
+    pub(super) partitions: Option<u16>,
 }
 
 /// Who decides when the next order is sent.
@@ -172,6 +174,7 @@ impl Setting {
             ground: Ground {
                 store: Store::Sqlite,
                 slow_disk_ms: 0,
+                partitions: None,
             },
             warm_up,
             measured,
@@ -192,6 +195,7 @@ impl Args {
             setting.ground = Ground {
                 store: self.store,
                 slow_disk_ms: self.slow_disk_ms.unwrap_or(0),
+                partitions: None,
             };
             setting.plan.goods = self.products.unwrap_or(setting.plan.goods);
             setting.plan.lines = self.lines.unwrap_or(setting.plan.lines);

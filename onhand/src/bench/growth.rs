@@ -1,5 +1,5 @@
-//! What grows, and what it does to speed: the same load with more products, clients or lines, and
-//! on a ledger that gets longer. What should be flat is to be seen to be flat.
+//! What grows, and what it does to speed: the same load with more products, clients, lines or
+//! partitions, and on a ledger that gets longer. What should be flat is to be seen to be flat.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -47,6 +47,7 @@ struct Growth<'a> {
 const PRODUCTS: (&[usize], &[usize]) = (&[1, 10, 100, 1_000, 10_000], &[100_000, 1_000_000]);
 const CLIENTS: (&[usize], &[usize]) = (&[1, 4, 16, 64, 256, 1_024], &[4_096, 10_000]);
 const LINES: (&[usize], &[usize]) = (&[1, 2, 5, 10, 20, 50], &[100]);
+const PARTITIONS: (&[usize], &[usize]) = (&[1, 4, 16, 64], &[256, 1_024]);
 /// How often the ledger is looked at while it grows.
 const LEDGER_LOOKS: (usize, usize) = (6, 60);
 /// Orders of many lines come from fewer clients, or each would wait for seconds.
@@ -79,10 +80,20 @@ pub(super) async fn run(mut session: Session) -> Result<ExitCode> {
         };
         (lines, setting)
     });
-    let series: [(_, _, Vec<_>); 3] = [
+    let partitions = take(PARTITIONS).into_iter().map(|partitions| {
+        let mut setting = catalogue;
+        setting.ground.partitions = u16::try_from(partitions).ok();
+        (partitions, setting)
+    });
+    let series: [(_, _, Vec<_>); 4] = [
         ("products", "products", products.collect()),
         ("clients", "clients", clients.collect()),
         ("lines", "lines an order", lines.collect()),
+        (
+            "partitions",
+            "partitions of each service",
+            partitions.collect(),
+        ),
     ];
     for (name, grows, settings) in series {
         let mut points = Vec::new();

@@ -199,6 +199,7 @@ fn on(setting: Setting, store: Store, slow_disk_ms: u64) -> Setting {
     let ground = super::args::Ground {
         store,
         slow_disk_ms,
+        partitions: None,
     };
     Setting { ground, ..setting }
 }

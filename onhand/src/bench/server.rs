@@ -63,6 +63,10 @@ impl Server {
             .onhand("up")?
             .envs(slow_disk::environment(data.slow_disk_ms, data.path())?)
             .args(["--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0"])
+            .envs(
+                data.partitions
+                    .map(|n| ("ONHAND_PARTITIONS", n.to_string())),
+            )
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -156,6 +160,7 @@ impl Server {
 pub(super) struct Data {
     folder: TempDir,
     slow_disk_ms: u64,
+    partitions: Option<u16>,
     /// Its databases, where they are not in the folder.
     postgres: Option<Postgres>,
 }
@@ -181,6 +186,7 @@ impl Data {
         Ok(Self {
             folder,
             slow_disk_ms: ground.slow_disk_ms,
+            partitions: ground.partitions,
             postgres,
         })
     }
