@@ -206,16 +206,62 @@ fn events() -> Vec<Sample> {
             name: "event.product.released.bare".into(),
             ..told("product.released", Service::Product, of_old)
         },
-        told("product.reserve.failed", Service::Order, failed),
+        told("product.reserve.failed", Service::Order, failed.clone()),
         Sample {
             name: "event.product.reserve.failed.bare".into(),
             ..told("product.reserve.failed", Service::Order, failed_of_old)
         },
     ];
+    all.extend(other_steps(&failed));
     for kind in ["created.pending", "confirmed", "failed", "cancelled"] {
         all.push(told(&format!("order.{kind}"), Service::Order, view()));
     }
     all
+}
+
+/// What is told of a refused step, as of a line that was refused.
+fn other_steps(failed: &order::StepFailed) -> Vec<Sample> {
+    let steps = [
+        (
+            order::Step::Points,
+            "point.use.failed",
+            buyer().to_string(),
+            300,
+            Refusal::InsufficientPoints {
+                available: 200,
+                requested: 300,
+            },
+        ),
+        (
+            order::Step::Coupon,
+            "coupon.use.failed",
+            "c-1".into(),
+            1,
+            Refusal::CouponNotUsable {
+                reason: "it was used".into(),
+            },
+        ),
+        (
+            order::Step::Payment,
+            "payment.failed",
+            order_id().to_string(),
+            500,
+            Refusal::PaymentDeclined {
+                reason: "no cover".into(),
+            },
+        ),
+    ];
+    let samples = steps.map(|(step, kind, entity, amount, refusal)| {
+        let failed = order::StepFailed {
+            step,
+            entity,
+            amount,
+            refusal,
+            ..failed.clone()
+        };
+        told(kind, Service::Order, failed)
+    });
+    samples.into()
 }
 
 /// What travels on a stream: an array of envelopes.
