@@ -11,10 +11,12 @@ use super::progress::Progress;
 use super::report::{Finding, Report};
 use super::snapshot::Snapshot;
 
-/// Cards that were charged, of payments at rest that do not say so.
+/// What the sandbox has of payments at rest that do not say so: charged cards, and what a customer
+/// paid by himself for an order that was given up, when the search for that had not ended yet.
 const FOR_NOTHING: &str = "SELECT c.gateway_id, c.merchant_uid, c.amount FROM sandbox_charge c \
      JOIN payment p ON p.id = substr(c.merchant_uid, 1, 36) \
-     WHERE c.by_card AND c.status = 'PAID' AND NOT p.owing \
+     WHERE c.status = 'PAID' AND NOT p.owing \
+     AND (c.by_card OR (p.status = 'CANCELLED' AND c.created_at < p.updated_at)) \
      AND NOT (p.status = 'AUTHORISED' AND p.gateway_id = c.gateway_id AND p.amount = c.amount) \
      ORDER BY c.gateway_id";
 /// Payments at rest that say that money was taken, where the sandbox has none.

@@ -126,6 +126,38 @@ async fn an_order_that_tells_another_amount_than_was_paid_is_found() {
 }
 
 #[tokio::test]
+async fn a_payment_that_the_gateway_would_not_give_back_is_held_as_before() {
+    let books = books().await;
+    books
+        .order("UPDATE orders SET parts = replace(parts, '\"held\"', '\"kept\"')")
+        .await;
+    let report = books.audit().await;
+    assert!(report.is_clean(), "{report}");
+}
+
+#[tokio::test]
+async fn what_a_customer_paid_for_an_order_that_was_given_up_is_found() {
+    let books = books().await;
+    let id = order(2);
+    books
+        .payment(&format!(
+            "INSERT INTO sandbox_charge VALUES ('sbx_own', '{id}', 0, 700, 'PAID', '1', '1')"
+        ))
+        .await;
+    let report = books.audit().await;
+    assert!(
+        report.is_clean(),
+        "it was paid when nobody looked any more: {report}"
+    );
+
+    books.payment("UPDATE payment SET updated_at = '2'").await;
+    let report = books.audit().await;
+    let told: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("sbx_own"), "{told:?}");
+}
+
+#[tokio::test]
 async fn a_payment_that_still_asks_the_gateway_is_in_flight() {
     let books = books().await;
     books

@@ -90,6 +90,16 @@ struct Part {
     amount: i64,
     #[serde(default)]
     hold: String,
+    /// Whether it was taken when the order no longer wanted it.
+    #[serde(default)]
+    late: bool,
+}
+
+impl Part {
+    /// Whether a confirmed order has it: also what it wanted to give back, and could not.
+    fn is_held(&self) -> bool {
+        self.hold == "held" || self.hold == "kept" && !self.late
+    }
 }
 
 const ORDER: &[Kind] = &[

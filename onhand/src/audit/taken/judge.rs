@@ -54,7 +54,7 @@ pub(super) fn judge(
                     part.step == participant.step
                         && part.entity == *entity
                         && part.attempt == *attempt
-                        && part.hold == "held"
+                        && part.is_held()
                 })
         })
     };
@@ -110,7 +110,7 @@ fn held_and_told(
 ) {
     let mut sum = 0;
     for part in &order.parts {
-        if part.step != participant.step || part.hold != "held" {
+        if part.step != participant.step || !part.is_held() {
             continue;
         }
         let place = (part.entity.as_str(), part.attempt);
