@@ -136,19 +136,23 @@ impl Handler {
     async fn seek(
         &self,
         uid: &str,
-        under: &str,
+        under: &[String],
         since: Timestamp,
     ) -> Result<Vec<Outcome>, Unknown> {
         // Before the gateway looks: only what it knows after the grace time is its last word.
         let now = self.clock.now();
-        let found = self.within(self.gateway.find(under)).await?;
-        let found = found.filter(|found| found.status == Status::Paid);
+        let mut outcomes = Vec::new();
+        for under in under {
+            let found = self.within(self.gateway.find(under)).await?;
+            let paid = found.filter(|found| found.status == Status::Paid);
+            outcomes.extend(paid.map(|found| self.paid(uid, found)));
+        }
         // What is found may be the one that pays, in another attempt: the search ends all the same.
         let over = (now >= since.plus_millis(self.grace_ms)).then(|| Outcome::Missing {
             merchant_uid: uid.to_owned(),
         });
-        let paid = found.map(|found| self.paid(uid, found));
-        Ok(paid.into_iter().chain(over).collect())
+        outcomes.extend(over);
+        Ok(outcomes)
     }
 
     /// What a payment made outside means to the order that it was made for.
@@ -296,7 +300,9 @@ mod tests {
         for (now, over) in [(999, false), (1_000, true)] {
             let handler = Handler::new(Arc::new(Paid), Arc::new(At(now)), second, second);
             let uid = order.to_string();
-            let told = handler.seek(&uid, &uid, Timestamp::from_millis(0)).await;
+            let told = handler
+                .seek(&uid, &[uid.clone()], Timestamp::from_millis(0))
+                .await;
             let told = told.unwrap();
             assert!(matches!(told[0], Outcome::Paid { .. }));
             assert_eq!(told.len() == 2, over);

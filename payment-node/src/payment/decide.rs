@@ -3,8 +3,7 @@
 
 use messages::{
     EntityId, Money, OrderId, Refusal, RequestId,
-    id::is_name,
-    payment::{Authorise, Cancel, Command, Method, Reject},
+    payment::{Authorise, Cancel, Command, Method, Reject, is_payment_id},
 };
 use node::{
     entity::{Context, Prior},
@@ -83,7 +82,7 @@ impl State {
         let imp_uid = match &authorise.method {
             Method::Card { .. } => None,
             // It becomes part of an address at the gateway.
-            Method::External { imp_uid, .. } if !is_name(imp_uid) => {
+            Method::External { imp_uid, .. } if !is_payment_id(imp_uid) => {
                 return Err(Refusal::PaymentNotFound);
             }
             Method::External { imp_uid, .. } => Some(imp_uid.clone()),
@@ -155,7 +154,7 @@ impl State {
 
     /// Gives back what was paid outside, but for what pays; `number` is the attempt that named it.
     fn give_back(&self, number: u32, imp_uid: &str) -> Decision {
-        if !is_name(imp_uid) {
+        if !is_payment_id(imp_uid) {
             return Err(Refusal::PaymentNotFound);
         }
         let gateway_id = imp_uid.to_owned();

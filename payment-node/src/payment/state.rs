@@ -40,7 +40,7 @@ pub(crate) struct Attempt {
     /// The change by which it came to stand so: it names the call that is owed.
     pub(crate) since: u32,
     /// Whether it is paid by a card, which is charged under a merchant uid of the attempt's own;
-    /// a customer who pays outside does so under the order's id.
+    /// a customer who pays outside does so under that or under the order's id.
     #[serde(default)]
     pub(crate) card: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,11 +108,11 @@ pub(crate) enum Task {
         imp_uid: String,
         price: Option<Money>,
     },
-    /// Whether it has taken something under this merchant uid after all.
+    /// Whether it has taken something for the attempt of this merchant uid after all.
     Seek {
         merchant_uid: String,
-        /// What it would have been taken under.
-        under: String,
+        /// The merchant uids that it may have been taken under.
+        under: Vec<String>,
         since: Timestamp,
     },
     /// Whether a payment made outside is this order's.
@@ -168,12 +168,13 @@ impl State {
                 tasks.push((RequestId::from(format!("ask {}", attempt.since)), task));
             }
             if let Some(since) = attempt.seek_since {
+                let mut under = vec![uid.clone()];
+                let order_id = self.order_id.to_string();
+                if !attempt.card && order_id != uid {
+                    under.push(order_id);
+                }
                 let seek = Task::Seek {
-                    under: if attempt.card {
-                        uid.clone()
-                    } else {
-                        self.order_id.to_string()
-                    },
+                    under,
                     merchant_uid: uid,
                     since,
                 };
@@ -234,6 +235,11 @@ impl State {
                 let attempt = self.work.attempts.entry(number).or_insert(closed);
                 attempt.stand(Stand::Closed, change.serial);
                 attempt.seek_since = Some(at);
+                // What the customer named is looked at by its own id too.
+                if let Some(imp_uid) = attempt.imp_uid.clone() {
+                    let unwanted = &mut self.work.unwanted;
+                    unwanted.entry(imp_uid).or_insert(Unwanted::Looking);
+                }
                 self.forget();
             }
             What::Rejected { gateway_id } => {
@@ -253,7 +259,10 @@ impl State {
                     && !attempt.stand.holds()
                 {
                     attempt.gateway_id = Some(gateway_id.clone());
-                    attempt.seek_since = None;
+                    // A card is charged once; a customer may pay by himself as often as he likes.
+                    if attempt.card {
+                        attempt.seek_since = None;
+                    }
                 }
             }
             what => {

@@ -293,6 +293,33 @@ fn a_payment_named_after_an_earlier_one_was_taken_all_the_same_is_given_back() {
 }
 
 #[test]
+fn a_customer_who_paid_twice_for_an_order_that_is_given_up_has_both_back() {
+    let mut desk = Desk::open();
+    desk.cancel(1);
+    for payment in ["imp_1", "imp_2"] {
+        desk.paid(1, payment);
+        assert_eq!(desk.owes(), ["seek o", &format!("refund {payment}")]);
+        refunded(&mut desk, payment);
+    }
+    missing(&mut desk, ORDER);
+    assert_eq!(desk.owes(), Vec::<String>::new());
+}
+
+#[test]
+fn what_was_paid_for_an_attempt_that_is_given_up_is_looked_for_in_every_way() {
+    let mut desk = Desk::open();
+    desk.name(1, "imp_1");
+    desk.cancel(1);
+    assert_eq!(desk.owes(), ["seek o", "judge imp_1"]);
+    desk.paid(1, "imp_1");
+    assert_eq!(desk.owes(), ["seek o", "refund imp_1"]);
+
+    let mut desk = Desk::open();
+    desk.cancel(2);
+    assert_eq!(desk.owes(), ["seek o-2 and o"]);
+}
+
+#[test]
 fn a_request_id_of_another_order_is_a_mismatch() {
     let mut desk = Desk::open();
     let command = Command::Cancel(messages::payment::Cancel {

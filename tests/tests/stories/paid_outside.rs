@@ -70,6 +70,23 @@ async fn an_order_that_is_not_paid_in_time_gives_everything_back_and_takes_no_pa
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_payment_for_another_attempt_that_nobody_names_is_given_back() {
+    let till = Till::open("1500").await;
+    let order = till.waiting().await;
+    till.has_all_mugs().await;
+    let again = till.client.retry(&order).await.expect(202);
+    assert_eq!(again.body["status"], "PENDING");
+    let attempt = format!("{order}-2");
+    let unnamed = till.pays(&attempt, DUE).await;
+
+    till.has_all_mugs().await;
+
+    till.is_at_the_gateway(&attempt, &unnamed, "cancelled")
+        .await;
+    check::audit_is_clean(&till.system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_gateway_does_not_know_leaves_the_order_waiting() {
     let till = Till::open("60000").await;
     let order = till.waiting().await;

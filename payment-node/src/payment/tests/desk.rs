@@ -191,7 +191,10 @@ fn words(task: &Task) -> String {
     match task {
         Task::Charge { merchant_uid, .. } => format!("charge {}", short(merchant_uid)),
         Task::LookUp { imp_uid, .. } => format!("look up {imp_uid}"),
-        Task::Seek { under, .. } => format!("seek {}", short(under)),
+        Task::Seek { under, .. } => {
+            let under: Vec<_> = under.iter().map(|uid| short(uid)).collect();
+            format!("seek {}", under.join(" and "))
+        }
         Task::Judge { imp_uid } => format!("judge {imp_uid}"),
         Task::Refund { gateway_id, .. } => format!("refund {gateway_id}"),
     }
