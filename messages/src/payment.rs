@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::{
     Money, OrderId, Refusal, UserId,
     envelope::{self, Body, Empty, unknown},
+    id::is_name,
 };
 
 /// The name by which the gateway knows the payment of an order's attempt, counted from 1: the
@@ -19,6 +20,12 @@ pub fn merchant_uid(order: impl fmt::Display, attempt: u32) -> String {
         0 | 1 => order.to_string(),
         n => format!("{order}-{n}"),
     }
+}
+
+/// Whether a text may be a gateway's id of a payment: a name as any other, but for the two that
+/// mean another place in the address that it becomes part of.
+pub fn is_payment_id(text: &str) -> bool {
+    is_name(text) && !matches!(text, "." | "..")
 }
 
 /// What the payment of an order can be asked.
@@ -378,6 +385,14 @@ impl Body for Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_id_of_a_payment_is_a_name_that_leads_nowhere_else() {
+        assert!(is_payment_id("imp_123456"));
+        for bad in ["", ".", "..", "a/b", "a b", "ä", &"x".repeat(65)] {
+            assert!(!is_payment_id(bad), "{bad:?}");
+        }
+    }
 
     #[test]
     fn each_attempt_has_a_merchant_uid_of_its_own() {

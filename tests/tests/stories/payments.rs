@@ -217,6 +217,53 @@ async fn a_gateway_that_gives_nothing_back_leaves_the_order_confirmed() {
     );
     assert_eq!(client.stock(shop.id("mug")).await, 99);
     assert_eq!(gateway.has(), PRICE);
+    check::audit_is_clean(&system).await;
+}
+
+#[tokio::test]
+async fn a_payment_made_outside_at_the_gateway_pays_and_any_other_is_given_back() {
+    let (mut system, gateway) = portone().await;
+    let node = system.node("onhand");
+    node.stop().await;
+    node.set("ONHAND_LOG", "debug");
+    node.start_again().await;
+    let client = system.client();
+    let shop = shop(&client).product("mug", 100).open().await;
+    let mug = shop.id("mug");
+    let has = async |amount| {
+        eventually("the gateway to have what is due", async || {
+            let has = gateway.has();
+            (has == amount).then_some(()).ok_or(has)
+        })
+        .await;
+    };
+
+    let order = external(&client, mug).await;
+    let unknown = name(&client, &order, "imp_nobody", PRICE).await;
+    unknown.expect_error(402, "PAYMENT_NOT_FOUND");
+    let paid = gateway.pay(&order, PRICE);
+    let confirmed = name(&client, &order, &paid, PRICE).await.expect(200);
+    assert_eq!(confirmed.body["status"], "CONFIRMED");
+    let twice = gateway.pay(&order, PRICE);
+    let refused = name(&client, &order, &twice, PRICE).await;
+    refused.expect_error(400, "INVALID_STATE");
+    has(PRICE).await;
+    client.cancel(&order).await.expect(200);
+    has(0).await;
+
+    let order = external(&client, mug).await;
+    let less = gateway.pay(&order, PRICE - 1);
+    let refused = name(&client, &order, &less, PRICE - 1).await;
+    refused.expect_error(402, "PAYMENT_MISMATCH");
+    has(0).await;
+    assert_eq!(client.stock(mug).await, 100);
+    check::audit_is_clean(&system).await;
+    let log = system.node("onhand").log();
+    assert!(
+        log.contains("DEBUG"),
+        "what is asked of the gateway is logged"
+    );
+    assert!(!log.contains(SECRET), "the secret is in the log");
 }
 
 #[tokio::test(flavor = "multi_thread")]
