@@ -8,8 +8,8 @@ use std::{
 use async_trait::async_trait;
 use messages::{EntityId, Partition, Timestamp};
 use node::store::{
-    Batch, CommitError, Creation, LedgerRow, RequestKey, Standing, StateRead, Store, StoreFault,
-    Writer,
+    Batch, CommitError, Creation, LedgerRow, Members, RequestKey, Standing, StateRead, Store,
+    StoreFault, Writer,
 };
 use tokio::time::sleep;
 
@@ -207,9 +207,15 @@ impl Drop for Connection {
 
 #[async_trait]
 impl Writer for Connection {
-    async fn members(&mut self) -> Result<u16, StoreFault> {
+    async fn members(&mut self) -> Result<Members, StoreFault> {
         self.reach().await?;
-        Ok(u16::try_from(self.disk.lock().members()).unwrap_or(u16::MAX))
+        Ok(self.disk.lock().members(self.number))
+    }
+
+    async fn want(&mut self, more: bool) -> Result<(), StoreFault> {
+        self.reach().await?;
+        self.disk.lock().want(self.number, more);
+        Ok(())
     }
 
     async fn claim(

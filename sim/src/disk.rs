@@ -7,7 +7,7 @@ use std::{
 };
 
 use messages::Partition;
-use node::store::{Batch, CommitError};
+use node::store::{Batch, CommitError, Members};
 
 use crate::{access::Access, gate::Gate, life::Life, tables::Tables};
 
@@ -53,6 +53,7 @@ pub(crate) struct State {
     reads: u64,
     writers: u64,
     members: BTreeSet<u64>,
+    wanting: BTreeSet<u64>,
     locks: BTreeMap<Partition, u64>,
 }
 
@@ -79,6 +80,7 @@ impl Disk {
             reads: 0,
             writers: 0,
             members: BTreeSet::new(),
+            wanting: BTreeSet::new(),
             locks: BTreeMap::new(),
         };
         Self(Arc::new(Shared {
@@ -124,6 +126,7 @@ impl Disk {
         state.away = away;
         if away {
             state.members.clear();
+            state.wanting.clear();
             state.locks.clear();
         }
     }
@@ -206,6 +209,7 @@ impl State {
     /// A writer is gone, and its locks with it.
     pub(crate) fn leave(&mut self, writer: u64) {
         self.members.remove(&writer);
+        self.wanting.remove(&writer);
         self.unlock_all(writer);
     }
 
@@ -213,8 +217,21 @@ impl State {
         self.locks.retain(|_, holder| *holder != writer);
     }
 
-    pub(crate) fn members(&self) -> usize {
-        self.members.len()
+    pub(crate) fn members(&self, writer: u64) -> Members {
+        let count = |n| u16::try_from(n).unwrap_or(u16::MAX);
+        let others = self.wanting.iter().filter(|other| **other != writer);
+        Members {
+            all: count(self.members.len()),
+            wanting: count(others.count()),
+        }
+    }
+
+    pub(crate) fn want(&mut self, writer: u64, more: bool) {
+        if more {
+            self.wanting.insert(writer);
+        } else {
+            self.wanting.remove(&writer);
+        }
     }
 
     /// Whether a writer's connection is still known here.

@@ -161,6 +161,7 @@ impl Stage {
             life,
             ids: Arc::clone(&self.ids),
             partitions: self.partitions,
+            partitions_max: self.partitions,
         }
     }
 }
@@ -176,6 +177,8 @@ pub struct Machine {
     pub client: Arc<Client>,
     /// Its connections to its database.
     pub access: Arc<Access>,
+    /// How many partitions of a service it owns at most.
+    pub partitions_max: u16,
     ids: Arc<dyn Ids>,
     partitions: u16,
 }
@@ -193,7 +196,7 @@ impl Machine {
             ids: Arc::clone(&self.ids),
             limits,
             partitions: self.partitions,
-            partitions_max: self.partitions,
+            partitions_max: self.partitions_max,
             journals: None,
         };
         let store = Arc::clone(&self.access) as Arc<dyn Store>;

@@ -19,6 +19,7 @@ use super::{
     job::{Answered, Decision, Route},
     progress::Progress,
     publisher::Durable,
+    share::Share,
     telling::Telling,
     turn::{self, Turn},
 };
@@ -38,8 +39,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(super) enum End {
     /// Everything that had come is committed.
     Finished,
-    /// Another share of the partitions is due.
-    Rebalance,
+    /// So many of the partitions are due instead.
+    Rebalance(u16),
     /// Something failed: all is loaded again from the database.
     Fault(String),
     /// The database refused a batch: all is loaded again, and so many decisions go one at a time.
@@ -59,7 +60,7 @@ pub(super) struct Journal<E: Entity> {
     pub(super) bus: Arc<dyn Bus>,
     pub(super) limits: Limits,
     pub(super) partitions: u16,
-    pub(super) partitions_max: u16,
+    pub(super) share: Share,
     /// How many decisions are committed one at a time, after the database refused a batch.
     pub(super) careful: usize,
     /// Raised when nothing more will come.
@@ -95,7 +96,7 @@ impl<E: Entity> Journal<E> {
             };
             match result {
                 Ok(()) => waiting.clear(),
-                Err(End::Rebalance) => return (End::Rebalance, Some(self.writer)),
+                Err(End::Rebalance(due)) => return (End::Rebalance(due), Some(self.writer)),
                 Err(End::Careful(_)) => {
                     let left =
                         waiting.len() + self.decisions.len() + self.careful + self.limits.batch_max;
@@ -252,21 +253,15 @@ impl<E: Entity> Journal<E> {
         self.commit_marks().await?;
         let wanted = async {
             let members = self.writer.members().await?;
-            let fair = self
-                .partitions
-                .div_ceil(members.max(1))
-                .min(self.partitions_max);
+            let free = self.writer.free(self.partitions).await?;
             let owned = u16::try_from(self.numbers.len()).unwrap_or(u16::MAX);
-            let free = if owned < fair {
-                self.writer.free(self.partitions).await?
-            } else {
-                0
-            };
-            Ok::<_, crate::store::StoreFault>(owned > fair || (owned < fair && free > 0))
+            let wants = self.share.wants(owned, free, members);
+            self.writer.want(wants).await?;
+            Ok::<_, crate::store::StoreFault>(self.share.due(owned, free, members))
         };
         match tokio::time::timeout(self.limits.commit_wait(), wanted).await {
-            Ok(Ok(false)) => Ok(()),
-            Ok(Ok(true)) => Err(End::Rebalance),
+            Ok(Ok(None)) => Ok(()),
+            Ok(Ok(Some(due))) => Err(End::Rebalance(due)),
             Ok(Err(error)) => Err(End::Fault(error.to_string())),
             Err(_) => Err(End::Fault("the database does not answer".into())),
         }

@@ -30,6 +30,7 @@ mod recovery;
 mod schedule;
 mod service;
 mod session;
+mod share;
 mod teller;
 mod telling;
 mod turn;

@@ -20,6 +20,7 @@ use super::{
     failures::Failures,
     journal::End,
     session::{self, Live},
+    share::Share,
 };
 use crate::{
     bus::Bus,
@@ -50,6 +51,12 @@ pub struct Host {
     /// Where this service's journal runs, if not beside everything else: on a thread of its own,
     /// which a commit to SQLite keeps for itself.
     pub journals: Option<tokio::runtime::Handle>,
+}
+
+impl Host {
+    pub(super) fn share(&self) -> Share {
+        Share::new(self.partitions, self.partitions_max)
+    }
 }
 
 /// Why a service cannot run at all.
@@ -158,17 +165,17 @@ impl<E: Entity> Service<E> {
     pub async fn run(&self, mut stop: watch::Receiver<bool>) -> Result<(), StartError> {
         let mut careful = 0;
         let mut kept: Option<Box<dyn Writer>> = None;
+        let mut due = None;
         let mut failures = Failures::new();
         while !*stop.borrow() {
             let attempt = tokio::select! {
                 // In this order, so that a run under a seed is always the same.
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return Ok(()),
-                attempt = self.own(kept.take()) => attempt,
+                attempt = self.own(kept.take(), due.take()) => attempt,
             };
             let (writer, owned) = match attempt {
-                Ok(Some(owning)) => owning,
-                Ok(None) => continue,
+                Ok(owning) => owning,
                 Err(StoreFault::Misconfigured(reason)) => return Err(StartError(reason)),
                 Err(error) => {
                     if failures.is_news(&error.to_string()) {
@@ -188,7 +195,7 @@ impl<E: Entity> Service<E> {
                     careful = 0;
                     match ended.end {
                         End::Finished => {}
-                        End::Rebalance => kept = ended.writer,
+                        End::Rebalance(wanted) => (kept, due) = (ended.writer, Some(wanted)),
                         End::Careful(n) => careful = n,
                         End::Fault(reason) => {
                             let pause = failures.pause();
@@ -211,27 +218,28 @@ impl<E: Entity> Service<E> {
         Ok(())
     }
 
-    /// Connects the writer and takes this process's share of the partitions; `None` where nothing
-    /// is free, after a pause.
+    /// Connects the writer and takes so many partitions as are due, or this process's fair share;
+    /// waits until there is one.
     async fn own(
         &self,
         kept: Option<Box<dyn Writer>>,
-    ) -> Result<Option<(Box<dyn Writer>, BTreeSet<Partition>)>, StoreFault> {
+        mut due: Option<u16>,
+    ) -> Result<(Box<dyn Writer>, BTreeSet<Partition>), StoreFault> {
         let host = self.host();
         let mut writer = match kept {
             Some(writer) => writer,
             None => self.0.store.writer().await?,
         };
         loop {
-            let fair = host
-                .partitions
-                .div_ceil(writer.members().await?.max(1))
-                .min(host.partitions_max);
-            let mut owned = writer.claim(host.partitions, fair).await?;
+            let wanted = match due.take() {
+                Some(due) => due,
+                None => host.share().fair(writer.members().await?.all),
+            };
+            let mut owned = writer.claim(host.partitions, wanted).await?;
             let surplus = owned
                 .iter()
                 .rev()
-                .take(owned.len().saturating_sub(usize::from(fair)))
+                .take(owned.len().saturating_sub(usize::from(wanted)))
                 .copied()
                 .collect::<BTreeSet<_>>();
             if !surplus.is_empty() {
@@ -239,8 +247,9 @@ impl<E: Entity> Service<E> {
                 owned.retain(|partition| !surplus.contains(partition));
             }
             if !owned.is_empty() {
-                return Ok(Some((writer, owned)));
+                return Ok((writer, owned));
             }
+            writer.want(true).await?;
             tokio::time::sleep(STANDBY).await;
             writer.confirm().await?;
         }

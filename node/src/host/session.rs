@@ -181,7 +181,7 @@ impl<E: Entity> Session<E> {
             bus: Arc::clone(&host.bus),
             limits: host.limits.clone(),
             partitions: host.partitions,
-            partitions_max: host.partitions_max,
+            share: host.share(),
             careful,
             finish: Arc::clone(&finish),
         };

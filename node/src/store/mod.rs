@@ -237,11 +237,22 @@ pub trait Store: Send + Sync + 'static {
     async fn number_before(&self, partition: Partition, at: Timestamp) -> Result<i64, StoreFault>;
 }
 
+/// The processes of a service on one database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Members {
+    /// All of them, this one included.
+    pub all: u16,
+    /// Those of the others that have less than their share, and find nothing free.
+    pub wanting: u16,
+}
+
 /// The one connection that writes: it holds the lock on its partitions as long as it lives.
 #[async_trait]
 pub trait Writer: Send + Sync {
-    /// How many processes of this service there are, this one included.
-    async fn members(&mut self) -> Result<u16, StoreFault>;
+    /// The processes of this service.
+    async fn members(&mut self) -> Result<Members, StoreFault>;
+    /// Says whether this process wants partitions that another has.
+    async fn want(&mut self, more: bool) -> Result<(), StoreFault>;
     /// Takes free partitions until `wanted` are owned; answers all that are owned.
     async fn claim(
         &mut self,

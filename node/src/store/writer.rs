@@ -13,7 +13,7 @@ use messages::{Partition, Service, Timestamp};
 use sqlx::{PgConnection, Row as _};
 
 use super::{
-    Batch, CommitError, Mark, Position, Standing, StoreFault, Writer,
+    Batch, CommitError, Mark, Members, Position, Standing, StoreFault, Writer,
     batch::Statements,
     connection::Connection,
     database::{Database, DatabaseUrl, fault},
@@ -26,12 +26,15 @@ use crate::table::{Column, Value};
 
 /// The second key of the lock that every process of a service shares, by which they are counted.
 const MEMBERS: i32 = 1_000_000;
+/// The second key of the lock that those share that want partitions of others.
+const WANTING: i32 = MEMBERS + 1;
 
 pub(super) struct SqlWriter {
     connection: Connection,
     statements: Statements,
     service: Service,
     owned: BTreeSet<Partition>,
+    wants: bool,
     _lock: Option<FileLock>,
 }
 
@@ -67,6 +70,7 @@ impl SqlWriter {
             connection,
             service: database.service,
             owned: BTreeSet::new(),
+            wants: false,
             _lock: lock,
         })
     }
@@ -74,14 +78,38 @@ impl SqlWriter {
 
 #[async_trait]
 impl Writer for SqlWriter {
-    async fn members(&mut self) -> Result<u16, StoreFault> {
+    async fn members(&mut self) -> Result<Members, StoreFault> {
         match &mut self.connection {
-            Connection::Sqlite(_) => Ok(1),
+            Connection::Sqlite(_) => Ok(Members { all: 1, wanting: 0 }),
             Connection::Postgres(c) => {
-                let held = locks(c, self.service, MEMBERS..MEMBERS + 1).await?;
-                Ok(held.max(1))
+                let all = locks(c, self.service, MEMBERS..MEMBERS + 1).await?;
+                let wanting = locks(c, self.service, WANTING..WANTING + 1).await?;
+                Ok(Members {
+                    all: all.max(1),
+                    wanting: wanting.saturating_sub(u16::from(self.wants)),
+                })
             }
         }
+    }
+
+    async fn want(&mut self, more: bool) -> Result<(), StoreFault> {
+        if let Connection::Postgres(c) = &mut self.connection
+            && more != self.wants
+        {
+            let sql = if more {
+                "SELECT pg_advisory_lock_shared($1, $2)"
+            } else {
+                "SELECT pg_advisory_unlock_shared($1, $2)"
+            };
+            sqlx::query(sql)
+                .bind(lock_class(self.service))
+                .bind(WANTING)
+                .execute(c)
+                .await
+                .map_err(fault)?;
+        }
+        self.wants = more;
+        Ok(())
     }
 
     async fn claim(

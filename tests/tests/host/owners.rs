@@ -40,6 +40,30 @@ async fn two_processes_share_the_partitions_and_answer_for_each_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_one_may_not_have_the_other_takes_and_a_third_gets_some_of_it() {
+    let goods = Goods::with(PARTITIONS, Limits::default());
+    let products = one_a_partition(&goods).await;
+    let mut machine = goods.stage.machine(&goods.disk);
+    machine.partitions_max = 1;
+    let small: Process<Product> = machine.run(Limits::default(), |service| service);
+    until("all have an owner", || {
+        owned(&goods.process, &products) == 3 && owned(&small, &products) == 1
+    })
+    .await;
+
+    let third: Process<Product> = goods.stage.start(&goods.disk, Limits::default());
+
+    until("the third has some, and all have an owner", || {
+        let all = [&goods.process, &small, &third].map(|process| owned(process, &products));
+        all.iter().sum::<usize>() == 4 && all[1] == 1 && all[2] > 0
+    })
+    .await;
+    for product in &products {
+        assert_eq!(left(ask(&small, product, "key").await), 8);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_dead_process_owned_is_taken_over() {
     let goods = Goods::with(PARTITIONS, Limits::default());
     let products = one_a_partition(&goods).await;

@@ -7,11 +7,29 @@ use onhand_tests::{Database, Load, Node, Running, System, check, eventually, loa
 const ORDERS: usize = 2_000;
 /// The product-node that is hurt; the client reads products from the other.
 const VICTIM: usize = 1;
+/// Long enough that every limit on waiting has passed.
+const PAUSE: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_product_node_gets_its_share() {
     let system = two_product_nodes().await;
     let (load, running) = begun(&system).await;
+    let told = running.finish().await;
+    check::at_rest(&system, &load, &told).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_product_node_may_not_have_goes_to_the_other() {
+    let mut system = two_product_nodes().await;
+    let (load, running) = begun(&system).await;
+
+    let victim = &mut system.nodes[VICTIM];
+    victim.stop().await;
+    victim.set("ONHAND_PARTITIONS_MAX", "1");
+    victim.start_again().await;
+    system.nodes[VICTIM].owns(|owned| owned == 1).await;
+    system.nodes[0].owns(|owned| owned == 7).await;
+
     let told = running.finish().await;
     check::at_rest(&system, &load, &told).await;
 }
@@ -58,7 +76,8 @@ async fn a_product_node_that_sleeps_wakes_up_without_harm() {
     let (load, running) = begun(&system).await;
 
     system.nodes[VICTIM].pause();
-    tokio::time::sleep(pause()).await;
+    system.nodes[0].owns(|owned| owned == 8).await;
+    tokio::time::sleep(PAUSE).await;
     system.nodes[VICTIM].cont();
 
     let told = running.finish().await;
@@ -123,11 +142,4 @@ async fn begun(system: &System) -> (Load, Running) {
     let running = load.start();
     running.reached(ORDERS / 5).await;
     (load, running)
-}
-
-/// Long enough that every limit on waiting has passed; a release is tried with a minute.
-fn pause() -> Duration {
-    let seconds = std::env::var("ONHAND_TEST_PAUSE_SECONDS");
-    let seconds = seconds.map_or(20, |text| text.parse().expect("a number of seconds"));
-    Duration::from_secs(seconds)
 }
