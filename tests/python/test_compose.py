@@ -1,5 +1,8 @@
 """compose.yml: right by its schema and by the project's files, and it works without Docker too."""
 
+import fnmatch
+import json
+import pathlib
 import subprocess
 
 import jsonschema
@@ -53,6 +56,26 @@ def test_the_image_holds_every_program_that_a_service_starts():
     for name, node in compose.nodes().items():
         assert node["command"][0] == node["healthcheck"]["test"][1], name
         assert f"target/release/{node['command'][0]} " in dockerfile, name
+
+
+def test_the_image_is_built_from_every_member_of_the_workspace():
+    cargo = ["cargo", "metadata", "--no-deps", "--offline", "--format-version=1"]
+    known = json.loads(subprocess.check_output(cargo, cwd=ROOT))
+    members = [
+        pathlib.Path(package["manifest_path"]).parent.relative_to(ROOT).parts[0]
+        for package in known["packages"]
+    ]
+    let_through = [
+        line.removeprefix("!").removesuffix("/Cargo.toml")
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    ]
+    missing = [
+        member
+        for member in members
+        if not any(fnmatch.fnmatch(member, pattern) for pattern in let_through)
+    ]
+    assert missing == []
 
 
 def test_every_variable_is_one_that_the_program_knows():
