@@ -27,7 +27,7 @@ pub(crate) async fn fill_and_tell(products: Service<Product>, address: SocketAdd
 }
 
 async fn first_product(products: &Service<Product>) -> anyhow::Result<String> {
-    let any = "SELECT id FROM product WHERE status = 'ACTIVE' ORDER BY id LIMIT 1".to_owned();
+    let any = "SELECT id FROM product ORDER BY status = 'ACTIVE' DESC, id LIMIT 1".to_owned();
     let rows = products.database().query(any, &[], &[Kind::Text]).await?;
     if let Some(Value::Text(Some(id))) = rows.into_iter().flatten().next() {
         return Ok(id);
