@@ -3,14 +3,23 @@
 //! Each test hurts the system twice while clients order, lets it come back, and then asks the
 //! clients, the services and the audit whether they agree.
 
-use onhand_tests::{Database, System, check, load};
+use onhand_tests::{Database, System, check, eventually, load};
 
 const ORDERS: usize = 2_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn onhand_is_killed_and_stops_the_broker_that_it_left_behind() {
     let system = System::embedded().await;
-    hurt_under_load(system, async |system| kill(system, "onhand").await).await;
+    hurt_under_load(system, async |system| {
+        let left_behind = broker_of_onhand(system);
+        kill(system, "onhand").await;
+        assert_ne!(broker_of_onhand(system), left_behind);
+        eventually("the broker that was left behind to be gone", async || {
+            (!runs(left_behind)).then_some(()).ok_or("it runs")
+        })
+        .await;
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,9 +108,7 @@ async fn the_broker_of_onhand_is_killed_and_orders_go_on() {
     let running = load.start();
     running.reached(200).await;
 
-    let pid_file = system.node("onhand").data().join("nats.pid");
-    let pid = std::fs::read_to_string(pid_file).unwrap();
-    let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+    let pid = broker_of_onhand(&mut system);
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
 
     let told = running.finish().await;
@@ -166,6 +173,19 @@ async fn hurt_under_load(mut system: System, hurt: impl AsyncFn(&mut System)) {
 
     let told = running.finish().await;
     check::at_rest(&system, &load, &told).await;
+}
+
+fn broker_of_onhand(system: &mut System) -> rustix::process::Pid {
+    let file = system.node("onhand").data().join("nats.pid");
+    let pid = std::fs::read_to_string(file).unwrap();
+    rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap()
+}
+
+fn runs(pid: rustix::process::Pid) -> bool {
+    // Its parent was killed: where nobody buries it, it stays in the list of processes, dead.
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+    let dead = stat.is_ok_and(|stat| stat.contains(") Z "));
+    !dead && rustix::process::test_kill_process(pid).is_ok()
 }
 
 async fn kill(system: &mut System, program: &str) {
