@@ -91,9 +91,24 @@ fn no_service_knows_another() {
 #[test]
 fn the_baselines_know_nothing_of_ours() {
     let baselines = &graph()["onhand-baselines"];
-    let ours = ["onhand-messages", "onhand-node", "onhand"];
-    for package in ours.iter().chain(&SERVICES) {
+    let ours = ["onhand-messages", "onhand-node"];
+    for package in ours.iter().chain(&SERVICES).chain(&ABOVE) {
         assert!(!baselines.contains(*package), "baselines knows {package}");
+    }
+}
+
+#[test]
+fn nobody_knows_the_programs_and_the_tests() {
+    let graph = graph();
+    for package in ["onhand", "onhand-sim", "onhand-sim-shop"] {
+        for other in [
+            "onhand",
+            "onhand-sim-shop",
+            "onhand-tests",
+            "onhand-baselines",
+        ] {
+            assert!(!graph[package].contains(other), "{package} knows {other}");
+        }
     }
 }
 
