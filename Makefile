@@ -48,7 +48,6 @@ test-python: ## only the tests with an independent client, the shipped configura
 	$(CARGO) build --workspace --bins --locked; \
 	"$$python" -m pytest tests/python
 
-# What takes minutes: ignored by the others, one at a time here.
 faults: ## only the real faults: kills, dead servers, full disks
 	@set -eu; \
 	export ONHAND_NATS_SERVER ONHAND_POSTGRES_BIN; \

@@ -301,7 +301,7 @@ mod tests {
             let handler = Handler::new(Arc::new(Paid), Arc::new(At(now)), second, second);
             let uid = order.to_string();
             let told = handler
-                .seek(&uid, &[uid.clone()], Timestamp::from_millis(0))
+                .seek(&uid, std::slice::from_ref(&uid), Timestamp::from_millis(0))
                 .await;
             let told = told.unwrap();
             assert!(matches!(told[0], Outcome::Paid { .. }));
