@@ -123,7 +123,9 @@ impl Process<'_> {
             }
             tracing::info!("stopping: answering what is under way");
         };
-        let serving = edge::serve(app, listener, asked, self.common.limits.stop_wait());
+        let limits = &self.common.limits;
+        let connections_max = limits.connections_max;
+        let serving = edge::serve(app, listener, connections_max, asked, limits.stop_wait());
         tokio::select! {
             () = serving => {}
             // A service that ends before it was asked to cannot run at all.

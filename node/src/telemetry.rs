@@ -41,6 +41,8 @@ pub mod names {
     pub const LANE_FULL: &str = "onhand_lane_full_total";
     /// HTTP requests answered, by `status`.
     pub const HTTP_REQUESTS: &str = "onhand_http_requests_total";
+    /// How long each took from its head to its answer, in seconds.
+    pub const HTTP_SECONDS: &str = "onhand_http_request_seconds";
 }
 
 /// How log lines look.
@@ -102,6 +104,9 @@ fn count() -> Result<PrometheusHandle, TelemetryError> {
     let metrics = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(names::STAGE.into()), &SECONDS)
         .and_then(|builder| {
+            builder.set_buckets_for_metric(Matcher::Full(names::HTTP_SECONDS.into()), &SECONDS)
+        })
+        .and_then(|builder| {
             builder.set_buckets_for_metric(Matcher::Full(names::JOURNAL_BATCH.into()), &BATCHES)
         })
         .and_then(PrometheusBuilder::install_recorder)
@@ -148,4 +153,9 @@ fn describe() {
     describe_counter!(names::DEAD_LETTERS, "messages put aside as dead letters");
     describe_gauge!(names::PARTITIONS_OWNED, "partitions that this process owns");
     describe_counter!(names::HTTP_REQUESTS, "HTTP requests answered, by status");
+    describe_histogram!(
+        names::HTTP_SECONDS,
+        Unit::Seconds,
+        "how long a request took from its head to its answer"
+    );
 }

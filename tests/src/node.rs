@@ -181,7 +181,16 @@ impl Node {
 
     /// Asks it to stop, and demands that it ends well.
     pub async fn stop(&mut self) {
-        self.running().signal(Signal::TERM);
+        self.stop_by(Signal::TERM).await;
+    }
+
+    /// Stops it as Ctrl-C does, and demands that it ends well.
+    pub async fn interrupt(&mut self) {
+        self.stop_by(Signal::INT).await;
+    }
+
+    async fn stop_by(&mut self, signal: Signal) {
+        self.running().signal(signal);
         let end = self.running().ended().await;
         let log = self.running().log_tail();
         self.process = None;

@@ -10,7 +10,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -61,6 +61,7 @@ pub struct Around {
     in_flight: AtomicUsize,
     in_flight_max: usize,
     in_flight_gauge: metrics::Gauge,
+    seconds: metrics::Histogram,
     /// By status, from 100 on; looked up once, since a look-up by name costs more than to count.
     answered: Vec<OnceLock<metrics::Counter>>,
 }
@@ -73,6 +74,7 @@ impl Around {
             in_flight: AtomicUsize::new(0),
             in_flight_max: limits.in_flight_max,
             in_flight_gauge: metrics::gauge!(names::IN_FLIGHT),
+            seconds: metrics::histogram!(names::HTTP_SECONDS),
             answered: std::iter::repeat_with(OnceLock::new).take(500).collect(),
         })
     }
@@ -113,6 +115,7 @@ pub async fn carry(
     mut request: Request,
     next: Next,
 ) -> Response {
+    let begun = Instant::now();
     let given = request.headers().get(TRACEPARENT);
     let trace = Trace::continue_or_begin(given.and_then(|v| v.to_str().ok()), &*around.ids);
     let request_id = request_id(request.headers(), &trace);
@@ -133,6 +136,7 @@ pub async fn carry(
     });
 
     around.count(response.status().as_u16());
+    around.seconds.record(begun.elapsed());
     response.headers_mut().insert(REQUEST_ID, request_id);
     response
 }

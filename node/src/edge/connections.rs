@@ -2,7 +2,7 @@
 //!
 //! In place of `axum::serve`, which cannot be told how long a client may take to ask.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -14,17 +14,19 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 
 /// How long a connection may stay without a whole head of a request, its first or its next: one
 /// that sends a byte now and then would otherwise be kept for ever. Above what most pools of
 /// clients keep an idle connection for, so that it is they who close it.
 const HEAD_WAIT: Duration = Duration::from_secs(100);
 
-/// Serves until `shutdown`, then takes nothing new, and ends when everything is answered.
+/// Serves until `shutdown`, so many connections at once; then takes nothing new, and ends when
+/// everything is answered.
 pub(super) async fn serve(
     router: Router,
     listener: TcpListener,
+    connections_max: usize,
     shutdown: impl Future<Output = ()>,
 ) {
     let mut listener = listener.tap_io(|connection| {
@@ -37,10 +39,16 @@ pub(super) async fn serve(
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT);
     let service = TowerToHyperService::new(router);
     let connections = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS)));
     tokio::pin!(shutdown);
     loop {
-        let (connection, _) = tokio::select! {
-            accepted = listener.accept() => accepted,
+        // Whoever finds no place waits where the system queues him.
+        let accepted = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (listener.accept().await.0, place)
+        };
+        let (connection, place) = tokio::select! {
+            accepted = accepted => accepted,
             () = &mut shutdown => break,
         };
         let served = http.serve_connection(TokioIo::new(connection), service.clone());
@@ -49,6 +57,7 @@ pub(super) async fn serve(
             if let Err(error) = served.await {
                 tracing::debug!(%error, "a connection ended early");
             }
+            drop(place);
         });
     }
     drop(listener);
@@ -71,7 +80,7 @@ mod tests {
     async fn a_client_that_never_ends_its_request_is_let_go() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(serve(Router::new(), listener, std::future::pending()));
+        tokio::spawn(serve(Router::new(), listener, 1, std::future::pending()));
         let mut client = TcpStream::connect(address).await.unwrap();
         client
             .write_all(b"GET / HTTP/1.1\r\nHost: a")
@@ -80,6 +89,32 @@ mod tests {
         let read = async { client.read_to_end(&mut Vec::new()).await };
         let ended = tokio::time::timeout(2 * HEAD_WAIT, read).await;
         assert!(ended.is_ok(), "the connection is still open");
+    }
+
+    #[tokio::test]
+    async fn a_connection_too_many_waits_for_another_to_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", get(async || "hello"));
+        tokio::spawn(serve(router, listener, 1, std::future::pending()));
+        let ask = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut first = TcpStream::connect(address).await.unwrap();
+        first.write_all(ask).await.unwrap();
+        let mut answer = [0; 15];
+        first.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200 OK");
+
+        let mut second = TcpStream::connect(address).await.unwrap();
+        second.write_all(ask).await.unwrap();
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        let nothing = second.try_read(&mut answer).unwrap_err();
+        assert_eq!(nothing.kind(), std::io::ErrorKind::WouldBlock);
+
+        drop(first);
+        second.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200 OK");
     }
 
     #[tokio::test]
@@ -95,7 +130,7 @@ mod tests {
             "the last answer"
         };
         let router = Router::new().route("/", get(last));
-        let serving = tokio::spawn(serve(router, listener, async {
+        let serving = tokio::spawn(serve(router, listener, 1, async {
             let _ = stopped.await;
         }));
         let mut client = TcpStream::connect(address).await.unwrap();

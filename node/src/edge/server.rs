@@ -44,16 +44,17 @@ fn around(router: Router, ids: &Arc<dyn Ids>, limits: Limits) -> Router {
     router.layer(middleware::from_fn_with_state(around, around::carry))
 }
 
-/// Serves until `shutdown`, then takes nothing new, and ends when everything is answered or
+/// Serves until `shutdown`, so many connections at once; then takes nothing new, and ends when everything is answered or
 /// `stop_wait` is over.
 pub async fn serve(
     router: Router,
     listener: TcpListener,
+    connections_max: usize,
     shutdown: impl Future<Output = ()> + Send + 'static,
     stop_wait: Duration,
 ) {
     let (told, mut stopping) = tokio::sync::oneshot::channel();
-    let serving = connections::serve(router, listener, async move {
+    let serving = connections::serve(router, listener, connections_max, async move {
         shutdown.await;
         // Nobody waits any more when the server has ended by itself.
         let _ = told.send(());

@@ -131,7 +131,7 @@ impl<E: Entity> Live<E> {
             kind = work.job.command.kind(),
             entity = %self.id,
             request_id = %work.job.request_id,
-            trace = work.job.traceparent.as_deref(),
+            traceparent = work.job.traceparent.as_deref(),
         );
         let _entered = span.enter();
         let (effects, answer) = match catch_unwind(AssertUnwindSafe(|| self.decide(&work))) {

@@ -104,6 +104,7 @@ impl Plan {
 fn limits(chance: &Chance) -> Limits {
     Limits {
         in_flight_max: *chance.pick(&[24, 8192]),
+        connections_max: 1,
         batch_max: *chance.pick(&[1, 3, 512]),
         lookup_max: *chance.pick(&[1, 4, 256]),
         message_bytes_max: *chance.pick(&[600, 262_144]),

@@ -40,6 +40,52 @@ async fn every_node_serves_its_pages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_happens_is_counted_and_timed() {
+    let mut system = System::embedded().await;
+    let client = system.client();
+    let shop = shop(&client).product("mug", 5).open().await;
+    shop.confirmed("mug", 2).await;
+    let path = format!("/products/{}/stock", shop.id("mug"));
+    let more = serde_json::json!({"delta": 1, "reason": "MANUAL"});
+    for _ in 0..2 {
+        client.patch(&path, "delivery-1", &more).await.expect(200);
+    }
+
+    let page = format!("{}/metrics", system.node("onhand").url());
+    let page = reqwest::get(page).await.unwrap().text().await.unwrap();
+
+    let value = |series: &str| -> f64 {
+        let line = page.lines().find_map(|line| line.strip_prefix(series));
+        let value = line.unwrap_or_else(|| panic!("{series} is missing:\n{page}"));
+        value.trim().parse().unwrap()
+    };
+    assert!(value("onhand_repeats_total{service=\"product\"}") >= 1.0);
+    assert!(value("onhand_events_total{kind=\"order.confirmed\"}") >= 1.0);
+    assert!(value("onhand_http_requests_total{status=\"201\"}") >= 2.0);
+    assert!(value("onhand_http_request_seconds_count") >= 4.0);
+    for stage in ["intake", "commit", "publish"] {
+        let count = format!("onhand_stage_seconds_count{{stage=\"{stage}\",service=\"order\"}}");
+        assert!(value(&count) >= 1.0);
+    }
+    assert!(value("onhand_journal_batch_count{service=\"order\"}") >= 2.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_stops_everything_in_good_order() {
+    let mut system = System::embedded().await;
+    let client = system.client();
+    let shop = shop(&client).product("mug", 5).open().await;
+    shop.confirmed("mug", 2).await;
+    let node = system.node("onhand");
+
+    node.interrupt().await;
+
+    node.start_again().await;
+    assert_eq!(shop.stock("mug").await, 3);
+    check::audit_is_clean(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn readiness_follows_the_broker() {
     let mut system = System::all_in_one(Database::Sqlite).await;
     let client = system.client();
