@@ -90,6 +90,9 @@ pub trait Gateway: Send + Sync + 'static {
     /// The payment of a merchant uid: the one that is paid, where there are several.
     async fn find(&self, merchant_uid: &str) -> Result<Option<Found>, Unknown>;
 
+    /// All that is paid under a merchant uid: a customer may pay by himself more often than he is to.
+    async fn find_paid(&self, merchant_uid: &str) -> Result<Vec<Found>, Unknown>;
+
     /// The payment of this id.
     async fn look_up(&self, gateway_id: &str) -> Result<Option<Found>, Unknown>;
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -76,6 +76,7 @@ impl Gateway {
             .route("/payments/cancel", post(cancel))
             .route("/payments/find/{uid}", get(find))
             .route("/payments/find/{uid}/{status}", get(find_status))
+            .route("/payments/findAll/{uid}/{status}", get(find_all))
             .route("/payments/{imp_uid}", get(payment))
             .with_state(Arc::clone(&shared));
         let serving = tokio::spawn(async move {
@@ -325,6 +326,32 @@ async fn find_status(
     Path((uid, status)): Path<(String, String)>,
 ) -> Answer {
     found(&shared, &headers, &uid, Some(&status))
+}
+
+/// One payment a page, so that there are pages to turn.
+async fn find_all(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    Path((uid, status)): Path<(String, String)>,
+    Query(asked): Query<BTreeMap<String, usize>>,
+) -> Answer {
+    let books = lock(&shared);
+    books.lets(&headers)?;
+    let of = books.payments.iter();
+    let of = of.filter(|(_, payment)| payment.merchant_uid == uid && payment.status == status);
+    let all: Vec<Value> = of
+        .map(|(imp_uid, _)| books.shown(imp_uid)["response"].clone())
+        .collect();
+    let page = asked.get("page").copied().unwrap_or(1);
+    let Some(on_page) = all.get(page - 1) else {
+        return Err(StatusCode::NOT_FOUND.into());
+    };
+    let next = if page < all.len() { page + 1 } else { 0 };
+    let response =
+        json!({"total": all.len(), "previous": page - 1, "next": next, "list": [on_page]});
+    Ok(Json(
+        json!({"code": 0, "message": null, "response": response}),
+    ))
 }
 
 fn found(shared: &Shared, headers: &HeaderMap, uid: &str, status: Option<&str>) -> Answer {

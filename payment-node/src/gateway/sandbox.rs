@@ -231,6 +231,12 @@ impl Gateway for Sandbox {
         self.one("merchant_uid = $1", merchant_uid).await
     }
 
+    async fn find_paid(&self, merchant_uid: &str) -> Result<Vec<Found>, Unknown> {
+        let mut found = self.payments(merchant_uid).await?;
+        found.retain(|found| found.status == Status::Paid);
+        Ok(found)
+    }
+
     async fn look_up(&self, gateway_id: &str) -> Result<Option<Found>, Unknown> {
         self.one("gateway_id = $1", gateway_id).await
     }

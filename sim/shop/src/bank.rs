@@ -176,6 +176,17 @@ impl Gateway for Bank {
         .await
     }
 
+    async fn find_paid(&self, merchant_uid: &str) -> Result<Vec<Found>, Unknown> {
+        self.answer(|state| {
+            let all = state.charges.iter();
+            let of = all.filter(|(_, charge)| charge.merchant_uid == merchant_uid);
+            of.filter_map(|(id, _)| state.found(id))
+                .filter(|found| found.status == Status::Paid)
+                .collect()
+        })
+        .await
+    }
+
     async fn look_up(&self, gateway_id: &str) -> Result<Option<Found>, Unknown> {
         self.answer(|state| state.found(gateway_id)).await
     }

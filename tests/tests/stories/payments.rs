@@ -256,7 +256,13 @@ async fn a_payment_made_outside_at_the_gateway_pays_and_any_other_is_given_back(
     let refused = name(&client, &order, &less, PRICE - 1).await;
     refused.expect_error(402, "PAYMENT_MISMATCH");
     has(0).await;
-    assert_eq!(client.stock(mug).await, 100);
+    eventually("every mug to be back", async || {
+        match client.stock(mug).await {
+            100 => Ok(()),
+            left => Err(left),
+        }
+    })
+    .await;
     check::audit_is_clean(&system).await;
     let log = system.node("onhand").log();
     assert!(
@@ -264,6 +270,30 @@ async fn a_payment_made_outside_at_the_gateway_pays_and_any_other_is_given_back(
         "what is asked of the gateway is logged"
     );
     assert!(!log.contains(SECRET), "the secret is in the log");
+}
+
+#[tokio::test]
+async fn all_that_was_paid_for_an_order_that_expires_is_given_back() {
+    let (mut system, gateway) = portone().await;
+    let node = system.node("onhand");
+    node.stop().await;
+    node.set("ONHAND_PAYMENT_DEADLINE_MS", "1000");
+    node.start_again().await;
+    let client = system.client();
+    let shop = shop(&client).product("mug", 100).open().await;
+    let order = external(&client, shop.id("mug")).await;
+    for _ in 0..3 {
+        gateway.pay(&order, PRICE);
+    }
+    eventually("everything to be given back", async || {
+        let statuses = gateway.statuses(&order);
+        (statuses == ["cancelled"; 3])
+            .then_some(())
+            .ok_or_else(|| format!("{statuses:?}"))
+    })
+    .await;
+    assert_eq!(client.order(&order).await["failReason"], "PAYMENT_EXPIRED");
+    check::audit_is_clean(&system).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
