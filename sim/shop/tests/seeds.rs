@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sim_shop::{many, plan::Plan, run, shrink};
 
 /// Seeds that found a defect of Onhand, with what it was.
-const FOUND: [(u64, &str); 6] = [
+const FOUND: [(u64, &str); 8] = [
     (52, "a payment that pays was searched for without end"),
     (
         58,
@@ -22,6 +22,14 @@ const FOUND: [(u64, &str); 6] = [
         "of what a customer paid twice for an order that expired, one was given back",
     ),
     (3_314, "the same"),
+    (
+        9_808,
+        "no defect of Onhand: the rules forgot that a wallet that is not there has nothing",
+    ),
+    (
+        9_956,
+        "of four payments for an order that was given up, one was not found in time",
+    ),
 ];
 /// How many seeds nobody has seen before.
 const FRESH: u64 = 8;

@@ -108,7 +108,10 @@ impl Spec {
                 // Refused, where that could be: nothing is kept of it.
                 let since = sent.since.saturating_sub(1).min(account.versions.len());
                 let short = |v: &super::account::Version| v.holding < amount || !v.on_sale;
-                deed(&sent.request).is_some() || account.versions[since..].iter().any(short)
+                // A wallet that nobody had charged yet had nothing.
+                sent.since == 0
+                    || deed(&sent.request).is_some()
+                    || account.versions[since..].iter().any(short)
             }
             None => sent
                 .request
