@@ -27,7 +27,7 @@ use crate::{
     bus::Bus,
     entity::Entity,
     failpoint::{self, Point},
-    store::{CommitError, PositionWrite, Writer},
+    store::{Batch, CommitError, PositionWrite, StoreFault, Writer},
     telemetry::names,
 };
 
@@ -160,16 +160,21 @@ impl<E: Entity> Journal<E> {
 
     async fn commit(&mut self, turn: &Turn<E>) -> Result<(), CommitError> {
         failpoint::reach(E::SERVICE.name(), Point::Committing);
+        self.write(&turn.batch).await
+    }
+
+    /// Writes a batch, or makes sure of being the owner where it is empty; not for ever.
+    async fn write(&mut self, batch: &Batch) -> Result<(), CommitError> {
         let wait = self.limits.commit_wait();
-        let outcome = if turn.batch.is_empty() {
+        let outcome = if batch.is_empty() {
             tokio::time::timeout(wait, self.writer.confirm())
                 .await
                 .map(|r| r.map_err(CommitError::from))
         } else {
-            tokio::time::timeout(wait, self.writer.commit(&turn.batch)).await
+            tokio::time::timeout(wait, self.writer.commit(batch)).await
         };
         outcome.unwrap_or_else(|_| {
-            Err(crate::store::StoreFault::Unreachable("the commit took too long".into()).into())
+            Err(StoreFault::Unreachable("the commit took too long".into()).into())
         })
     }
 
@@ -199,14 +204,14 @@ impl<E: Entity> Journal<E> {
                 format!("the database refuses it: {reason}"),
             )
             .await;
-            let batch = crate::store::Batch {
+            let batch = Batch {
                 positions,
-                ..crate::store::Batch::default()
+                ..Batch::default()
             };
             let job = &decision.job;
             self.aside
                 .put(job.partition, sequence, &job.entity, &job.request_id);
-            if let Err(error) = self.writer.commit(&batch).await {
+            if let Err(error) = self.write(&batch).await {
                 return End::Fault(error.to_string());
             }
         } else if let Route::Ask(asker) = decision.job.route {
@@ -257,7 +262,7 @@ impl<E: Entity> Journal<E> {
             let owned = u16::try_from(self.numbers.len()).unwrap_or(u16::MAX);
             let wants = self.share.wants(owned, free, members);
             self.writer.want(wants).await?;
-            Ok::<_, crate::store::StoreFault>(self.share.due(owned, free, members))
+            Ok::<_, StoreFault>(self.share.due(owned, free, members))
         };
         match tokio::time::timeout(self.limits.commit_wait(), wanted).await {
             Ok(Ok(None)) => Ok(()),
@@ -273,27 +278,19 @@ impl<E: Entity> Journal<E> {
         let moved = self.lock_progress().moved();
         let mut positions = moved.clone();
         positions.extend(self.telling.marks());
-        let batch = crate::store::Batch {
+        let batch = Batch {
             positions,
-            ..crate::store::Batch::default()
+            ..Batch::default()
         };
-        let work = async {
-            if batch.is_empty() {
-                self.writer.confirm().await.map_err(CommitError::from)
-            } else {
-                self.writer.commit(&batch).await
-            }
-        };
-        match tokio::time::timeout(self.limits.commit_wait(), work).await {
-            Ok(Ok(())) => {
+        match self.write(&batch).await {
+            Ok(()) => {
                 self.publish(Durable {
                     positions: moved,
                     ..Durable::default()
                 });
                 Ok(())
             }
-            Ok(Err(error)) => Err(End::Fault(error.to_string())),
-            Err(_) => Err(End::Fault("the database does not answer".into())),
+            Err(error) => Err(End::Fault(error.to_string())),
         }
     }
 

@@ -100,6 +100,29 @@ async fn an_ask_whose_row_is_refused_alone_is_told_so() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_database_that_hangs_while_a_command_is_put_aside_is_given_up_on() {
+    let goods = Goods::open();
+    let mug = goods.product(9).await;
+    let (mut refused, mut hung) = (false, false);
+    goods.disk.judge(move |batch| {
+        let bad = |id: &messages::RequestId| id.as_str() == "DEC-bad";
+        if batch.ledger.iter().any(|row| bad(&row.request_id)) {
+            refused = true;
+            Verdict::Refuse
+        } else if refused && !hung && batch.ledger.is_empty() {
+            hung = true;
+            Verdict::HangAfter
+        } else {
+            Verdict::Write
+        }
+    });
+    goods.say(0, &[said(&mug, "DEC-bad", reserve(1))]).await;
+    goods.say(0, &[said(&mug, "DEC-1", reserve(1))]).await;
+
+    until("the next is decided", || goods.ledger(&mug) == ["DEC-1"]).await;
+}
+
 /// The database refuses every batch that has a row of one of these requests.
 fn refuse(goods: &Goods, ids: &'static [&'static str]) {
     let bad = move |batch: &Batch| {
