@@ -4,11 +4,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
 use messages::{Partition, Service, subject};
-use node::store::Mark;
+use node::{
+    bus::{Outbound, publish},
+    store::Mark,
+};
 use tokio::time::{Instant, sleep};
 
 use crate::shop::Shop;
@@ -89,6 +93,33 @@ fn untold(shop: &Shop) -> Option<String> {
     let spec = shop.spec();
     let missing = spec.events().find(|id| !told.contains(*id));
     missing.map(|id| format!("event {id} is not told"))
+}
+
+/// Sends what was put aside again, as an operator does once the database takes everything; says
+/// whether there was something.
+pub(crate) async fn replay(shop: &Shop) -> Result<bool, String> {
+    if !shop.spec().allowed.put_aside {
+        return Ok(false);
+    }
+    let letters = shop.broker().messages(subject::DEAD.0);
+    let client = shop.broker().client(&Arc::default());
+    for letter in &letters {
+        let header = |name| letter.headers.iter().find(|(known, _)| known == name);
+        let (Some((_, origin)), Some((_, id))) = (header("Onhand-Subject"), header("Nats-Msg-Id"))
+        else {
+            return Err(format!("a dead letter of nobody: {:?}", letter.headers));
+        };
+        let message = Outbound {
+            subject: origin.clone(),
+            id: format!("replay/{}", letter.sequence),
+            headers: Vec::new(),
+            payload: letter.payload.clone(),
+        };
+        let sent = publish(&*client, message).await;
+        sent.map_err(|error| format!("a dead letter is not sent again: {error}"))?;
+        shop.spec().replayed(id);
+    }
+    Ok(!letters.is_empty())
 }
 
 /// Stops every process in order, and says what is left over.

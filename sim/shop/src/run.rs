@@ -140,6 +140,9 @@ async fn through(
     keeper.await.map_err(joined)?;
     striking::mend_all(shop);
     quiet::rest(shop).await?;
+    if quiet::replay(shop).await? {
+        quiet::rest(shop).await?;
+    }
     audit::check(shop)?;
     quiet::close(shop).await?;
     match shop.spec().trouble() {

@@ -9,7 +9,7 @@ mod account;
 mod messages;
 mod order;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ::messages::{EntityId, Origin, Partition, RequestId, Service, Timestamp, order::Status};
 use node::store::{Batch, LedgerRow, Mark, StateWrite};
@@ -51,6 +51,8 @@ pub(crate) struct Spec {
     orders: BTreeMap<EntityId, Book>,
     numbers: BTreeMap<(Service, Partition), i64>,
     inboxes: BTreeMap<(Service, Partition), Inbox>,
+    /// The ids of dead letters that nobody has sent again.
+    aside: BTreeSet<String>,
     /// The ids of the events that are to be told.
     events: Vec<String>,
     /// What may be off in this run, since the plan says so.

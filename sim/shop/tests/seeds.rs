@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sim_shop::{many, plan::Plan, run, shrink};
 
 /// Seeds that found a defect of Onhand, with what it was.
-const FOUND: [(u64, &str); 8] = [
+const FOUND: [(u64, &str); 10] = [
     (52, "a payment that pays was searched for without end"),
     (
         58,
@@ -29,6 +29,14 @@ const FOUND: [(u64, &str); 8] = [
     (
         9_956,
         "of four payments for an order that was given up, one was not found in time",
+    ),
+    (
+        15_638,
+        "a database that hung while a command was put aside was waited for for ever",
+    ),
+    (
+        18_502,
+        "no defect of Onhand: nobody sent again the dead letter that said what was taken late",
     ),
 ];
 /// How many seeds nobody has seen before.

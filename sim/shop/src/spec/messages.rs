@@ -49,8 +49,24 @@ impl Spec {
                 inbox.sent.insert(sequence, (at, sent));
             }
             Subject::Reply(..) => self.replies(&message.payload),
-            Subject::Dead(..) | Subject::Ask(..) => {}
+            Subject::Dead(..) => {
+                self.aside.insert(message.id.clone());
+            }
+            Subject::Ask(..) => {}
         }
+    }
+
+    /// A dead letter is sent again.
+    pub(crate) fn replayed(&mut self, id: &str) {
+        self.aside.remove(id);
+    }
+
+    /// Whether word of a request was put aside, and the broker lost that: nobody can know of it but
+    /// by an audit.
+    pub(crate) fn is_lost(&self, request: &RequestId) -> bool {
+        // `dead/<stream>/<sequence>/<request>/<entity>`
+        let of = |id: &str| id.split('/').nth(3) == Some(request.as_str());
+        self.aside.iter().any(|id| of(id))
     }
 
     /// A service's stream has lost messages: its sequences are given out again.
