@@ -3,8 +3,12 @@
 //! Its books stand in the payments' database, so that they outlive the process and the audit can
 //! compare them with ours; it writes them by a connection of its own, as another party would.
 
+mod books;
+
 use std::{sync::Arc, time::Duration};
 
+use self::books::Books;
+use super::{Found, Gateway, Refund, Status, Unknown, Verdict};
 use async_trait::async_trait;
 use messages::{Money, Timestamp, payment::Token};
 use node::{
@@ -12,18 +16,6 @@ use node::{
     store::{Database, DatabaseUrl},
     table::{Kind, Reader, RowError, Value},
 };
-use sqlx::{
-    AssertSqlSafe, PgPool, SqlitePool,
-    postgres::PgPoolOptions,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
-
-use super::{Found, Gateway, Refund, Status, Unknown, Verdict};
-
-/// How long a write of the books waits for the other writer.
-const WRITE_WAIT: Duration = Duration::from_secs(5);
-/// How many connections write: in SQLite there is one writer at a time anyway.
-const WRITERS_MAX: u32 = 4;
 
 const ROW: &str = "SELECT gateway_id, merchant_uid, amount, status FROM sandbox_charge";
 const ROW_KINDS: &[Kind] = &[Kind::Text, Kind::Text, Kind::Integer, Kind::Text];
@@ -36,13 +28,6 @@ pub struct Sandbox {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     late_ms: i64,
-}
-
-/// Where the sandbox writes.
-#[derive(Clone)]
-enum Books {
-    Sqlite(SqlitePool),
-    Postgres(PgPool),
 }
 
 /// The sandbox's database cannot be named.
@@ -63,30 +48,9 @@ impl Sandbox {
         ids: Arc<dyn Ids>,
         late: Duration,
     ) -> Result<Self, SandboxError> {
-        let books = match url {
-            DatabaseUrl::Sqlite(path) => Books::Sqlite(
-                SqlitePoolOptions::new()
-                    .max_connections(1)
-                    .acquire_timeout(WRITE_WAIT)
-                    .connect_lazy_with(
-                        SqliteConnectOptions::new()
-                            .filename(path)
-                            .journal_mode(SqliteJournalMode::Wal)
-                            .synchronous(SqliteSynchronous::Full)
-                            .busy_timeout(WRITE_WAIT),
-                    ),
-            ),
-            DatabaseUrl::Postgres(url) => Books::Postgres(
-                PgPoolOptions::new()
-                    .max_connections(WRITERS_MAX)
-                    .acquire_timeout(WRITE_WAIT)
-                    .connect_lazy(url)
-                    .map_err(|error| SandboxError(error.to_string()))?,
-            ),
-        };
         Ok(Self {
             database,
-            books,
+            books: Books::open(url)?,
             clock,
             ids,
             late_ms: i64::try_from(late.as_millis()).unwrap_or(i64::MAX),
@@ -118,21 +82,22 @@ impl Sandbox {
         later_ms: i64,
     ) -> Result<(), Unknown> {
         let now = self.clock.now();
-        self.write(
-            "INSERT INTO sandbox_charge \
+        self.books
+            .write(
+                "INSERT INTO sandbox_charge \
              (gateway_id, merchant_uid, by_card, amount, status, due_at, created_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
-            vec![
-                gateway_id.into(),
-                merchant_uid.into(),
-                by_card.into(),
-                amount.get().into(),
-                status.into(),
-                now.plus_millis(later_ms).into(),
-                now.into(),
-            ],
-        )
-        .await
+                vec![
+                    gateway_id.into(),
+                    merchant_uid.into(),
+                    by_card.into(),
+                    amount.get().into(),
+                    status.into(),
+                    now.plus_millis(later_ms).into(),
+                    now.into(),
+                ],
+            )
+            .await
     }
 
     async fn one(&self, which: &str, key: &str) -> Result<Option<Found>, Unknown> {
@@ -154,33 +119,6 @@ impl Sandbox {
         rows.into_iter()
             .map(|row| found(row).map_err(|error| Unknown(error.to_string())))
             .collect()
-    }
-
-    async fn write(&self, sql: &'static str, values: Vec<Value>) -> Result<(), Unknown> {
-        let sql = AssertSqlSafe(sql);
-        let written = match &self.books {
-            Books::Sqlite(pool) => values
-                .into_iter()
-                .fold(sqlx::query(sql), |query, value| match value {
-                    Value::Text(text) => query.bind(text),
-                    Value::Integer(integer) => query.bind(integer),
-                    Value::Boolean(truth) => query.bind(truth),
-                })
-                .execute(pool)
-                .await
-                .map(drop),
-            Books::Postgres(pool) => values
-                .into_iter()
-                .fold(sqlx::query(sql), |query, value| match value {
-                    Value::Text(text) => query.bind(text),
-                    Value::Integer(integer) => query.bind(integer),
-                    Value::Boolean(truth) => query.bind(truth),
-                })
-                .execute(pool)
-                .await
-                .map(drop),
-        };
-        written.map_err(|error| Unknown(error.to_string()))
     }
 }
 
@@ -254,11 +192,12 @@ impl Gateway for Sandbox {
                 if amount.is_some_and(|amount| amount != found.amount) {
                     return refused("another amount was paid");
                 }
-                self.write(
-                    "UPDATE sandbox_charge SET status = 'CANCELLED' WHERE gateway_id = $1",
-                    vec![gateway_id.into()],
-                )
-                .await?;
+                self.books
+                    .write(
+                        "UPDATE sandbox_charge SET status = 'CANCELLED' WHERE gateway_id = $1",
+                        vec![gateway_id.into()],
+                    )
+                    .await?;
                 Ok(Refund::Done)
             }
             _ => refused("there is no such payment"),
