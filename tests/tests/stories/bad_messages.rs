@@ -95,6 +95,34 @@ async fn a_reply_that_nobody_understands_is_put_aside() {
     the_line_moves_on(&system, &shop).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tool_shows_dead_letters_sends_them_again_and_drops_them() {
+    let (system, shop, hand) = ground().await;
+    let subject = hand::subject("cmd.product", shop.id("mug"));
+    for bytes in [b"one", b"two"] {
+        put_aside(&system, &hand, &subject, bytes.to_vec()).await;
+    }
+
+    let shown = said(&system, &["dead", "show", "1"]).await;
+    assert!(shown.contains(&subject), "{shown}");
+    let mut dead = hand.listen("dead.*.*").await;
+    let again = said(&system, &["dead", "replay", "1"]).await;
+    assert!(
+        again.contains(&format!("1 was sent to {subject}")),
+        "{again}"
+    );
+    // Its cause is not mended, so that it comes back.
+    is_dead(&mut dead, &subject).await;
+    said(&system, &["dead", "drop", "2", "--yes"]).await;
+
+    let left = listed(&system).await;
+    assert_eq!(left.matches(&subject).count(), 1, "{left}");
+    said(&system, &["dead", "drop", "--all", "--yes"]).await;
+    let left = listed(&system).await;
+    assert_eq!(left.matches(&subject).count(), 0, "{left}");
+    the_line_moves_on(&system, &shop).await;
+}
+
 async fn ground() -> (System, Shop, Hand) {
     let mut system = System::all_in_one(Database::Sqlite).await;
     let shop = shop(&system.client()).product("mug", 100).open().await;
@@ -131,7 +159,11 @@ async fn is_dead(dead: &mut Ear, said_on: &str) {
 }
 
 async fn listed(system: &System) -> String {
-    let output = system.tool(&["dead", "list"]).await;
+    said(system, &["dead", "list"]).await
+}
+
+async fn said(system: &System, arguments: &[&str]) -> String {
+    let output = system.tool(arguments).await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{errors}");
