@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use onhand_tests::{System, check, eventually, shop};
+use onhand_tests::{Database, System, check, eventually, load, shop};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 
@@ -71,6 +71,29 @@ async fn the_audit_finds_what_was_tampered_with() {
 
 /// A double disaster: the orders' database goes back to an older copy, and the broker has lost what
 /// would have told of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_is_clean_while_orders_are_placed() {
+    is_clean_under_load(System::embedded().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_is_clean_while_orders_are_placed_on_postgres() {
+    is_clean_under_load(System::separate(Database::Postgres).await).await;
+}
+
+/// What is in flight is no finding, and what comes to its end meanwhile is none either.
+async fn is_clean_under_load(system: System) {
+    let load = load(&system.client(), 20, 60).await.orders(1_000);
+    let load = load.of_everything().await;
+    let running = load.start();
+    running.reached(200).await;
+    check::audit_is_clean(&system).await;
+    running.reached_more(200).await;
+    check::audit_is_clean(&system).await;
+    let told = running.finish().await;
+    check::at_rest(&system, &load, &told).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_orders_took_that_are_gone_is_released_where_a_person_says_so() {
     let mut system = System::embedded().await;
