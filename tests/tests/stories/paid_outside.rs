@@ -4,6 +4,8 @@
 use onhand_tests::{Client, Shop, System, check, client::Answer, eventually, shop};
 use serde_json::{Value, json};
 
+use crate::paying;
+
 const DUE: i64 = 78_000;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,9 +197,7 @@ impl Till {
 
     /// A customer says by which payment an order is paid.
     async fn says(&self, order: &str, payment: &str, price: i64) -> Answer {
-        let path = format!("/orders/{order}/payment");
-        let body = json!({"impUid": payment, "price": price});
-        self.client.post(&path, &body).await
+        paying::name(&self.client, order, payment, price).await
     }
 
     async fn is_at_the_gateway(&self, order: &str, payment: &str, status: &str) {
