@@ -82,14 +82,10 @@ impl Entity for Payment {
             }),
             Some(What::Cancelled { moved }) => cancelled(moved.amount),
             Some(What::Closed { .. } | What::Declined { .. }) => cancelled(Money::ZERO),
-            Some(What::Rejected { .. } | What::Spared { .. }) => {
+            Some(What::Rejected { .. } | What::Spared { .. }) => change
                 // An attempt that named it is paid by another.
-                let paid = self.state.as_ref().zip(change);
-                let paid =
-                    paid.and_then(|(state, change)| state.work.attempts.get(&change.attempt));
-                paid.and_then(|attempt| attempt.authorised().ok())
-                    .unwrap_or(Reply::Rejected)
-            }
+                .and_then(|change| self.attempt(change.attempt)?.authorised().ok())
+                .unwrap_or(Reply::Rejected),
             _ => self
                 .state
                 .as_ref()
@@ -129,10 +125,11 @@ impl Entity for Payment {
     }
 
     fn answer_at_rest(&self, command: &Command, request_id: &RequestId) -> Result<Reply, Refusal> {
-        let attempt = self.state.as_ref().and_then(|state| {
-            let number = decide::attempt_of(state.order_id, request_id)?;
-            state.work.attempts.get(&number)
-        });
+        let number = self
+            .state
+            .as_ref()
+            .and_then(|state| decide::attempt_of(state.order_id, request_id));
+        let attempt = number.and_then(|number| self.attempt(number));
         match (command, attempt) {
             (Command::Authorise(_), Some(attempt)) => attempt.authorised(),
             (Command::Cancel(_), Some(attempt)) => attempt.cancelled(),
@@ -150,6 +147,12 @@ impl Entity for Payment {
 
     fn from_row(id: &EntityId, row: Row) -> Result<Self, RowError> {
         row::read(id, row)
+    }
+}
+
+impl Payment {
+    fn attempt(&self, number: u32) -> Option<&Attempt> {
+        self.state.as_ref()?.work.attempts.get(&number)
     }
 }
 
