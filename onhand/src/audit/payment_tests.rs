@@ -1,6 +1,7 @@
 //! Payments in agreement with their orders and with the sandbox, and one thing wrong with them.
 
 use super::books::{Books, HOST_TABLES, order};
+use super::report::Report;
 
 /// A confirmed order that was paid 500, a cancelled one that was paid 700 and has it back, and a
 /// failed one whose payment was closed before the card was charged.
@@ -65,6 +66,10 @@ async fn books() -> Books {
     books
 }
 
+fn told(report: &Report) -> Vec<String> {
+    report.findings.iter().map(ToString::to_string).collect()
+}
+
 #[tokio::test]
 async fn payments_that_agree_are_clean() {
     let report = books().await.audit().await;
@@ -103,7 +108,7 @@ async fn what_the_gateway_has_and_the_payments_do_not_say_is_found() {
         let books = books().await;
         books.payment(change).await;
         let report = books.audit().await;
-        let told: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+        let told = told(&report);
         assert!(
             told.iter().any(|line| line.contains(said)),
             "{change}: {told:?}"
@@ -118,7 +123,7 @@ async fn an_order_that_tells_another_amount_than_was_paid_is_found() {
         .order("UPDATE orders SET amount_due = 400 WHERE amount_due = 500")
         .await;
     let report = books.audit().await;
-    let told: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+    let told = told(&report);
     assert!(
         told.iter().any(|line| line.contains("500, as was taken")),
         "{told:?}"
@@ -152,7 +157,7 @@ async fn what_a_customer_paid_for_an_order_that_was_given_up_is_found() {
 
     books.payment("UPDATE payment SET updated_at = '2'").await;
     let report = books.audit().await;
-    let told: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+    let told = told(&report);
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("sbx_own"), "{told:?}");
 }
