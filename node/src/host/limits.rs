@@ -58,6 +58,9 @@ pub struct Limits {
     /// How many events may be on their way to the broker at once
     #[arg(long, env = "ONHAND_EVENTS_IN_FLIGHT_MAX", default_value_t = 1024, value_parser = events())]
     pub events_in_flight_max: usize,
+    /// How many ms events wait for others, so that many leave together
+    #[arg(long, env = "ONHAND_EVENTS_GATHER_MS", default_value_t = 5, value_parser = ms(0))]
+    pub events_gather_ms: u64,
     /// How many entities are kept in memory; idle ones beyond it are put away
     #[arg(long, env = "ONHAND_ENTITIES_MAX", default_value_t = 200_000, value_parser = count())]
     pub entities_max: usize,
@@ -104,6 +107,7 @@ impl Default for Limits {
             lane_max: 16_384,
             busy_max: 16_384,
             events_in_flight_max: 1024,
+            events_gather_ms: 5,
             entities_max: 200_000,
             entity_idle_ms: 60_000,
             commit_wait_ms: 15_000,

@@ -71,7 +71,11 @@ impl Plan {
             campaigns: chance.below(3),
             partitions: *chance.pick(&[1, 2, 4, 8]),
             processes,
-            limits: limits(&chance),
+            limits: Limits {
+                // By a chance of its own: seeds that were kept are to draw all else as they did.
+                events_gather_ms: *Chance::new(seed, "gather", 0).pick(&[0, 5]),
+                ..limits(&chance)
+            },
             window_ms: *chance.pick(&[500, 3_000, 120_000]),
             latency_ms: *chance.pick(&[1, 3, 12]),
             commit_ms: *chance.pick(&[1, 3, 12]),
@@ -122,6 +126,7 @@ fn limits(chance: &Chance) -> Limits {
         reread_ms: *chance.pick(&[5_000, 300_000]),
         events_age_ms: 604_800_000,
         stop_wait_ms: 5_000,
+        events_gather_ms: 0,
     }
 }
 
