@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use messages::{Body as _, Digest, EntityId, Timestamp, envelope::Written};
+use messages::{Body as _, Digest, EntityId, Service, Timestamp, envelope::Written};
 use ractor::{ActorCell, ActorRef};
 use tokio::{sync::mpsc, time::Instant};
 
@@ -58,6 +58,25 @@ pub(super) struct Intake<E: Entity> {
     supervisor: ActorCell,
     residents: HashMap<EntityId, Resident<E>>,
     creations: Creations,
+    meters: Meters,
+}
+
+/// What the intake counts; looked up once, since that costs more than to count.
+struct Meters {
+    mailbox: metrics::Gauge,
+    entities: metrics::Gauge,
+    seconds: metrics::Histogram,
+}
+
+impl Meters {
+    fn of(service: Service) -> Self {
+        let service = service.name();
+        Self {
+            mailbox: metrics::gauge!(names::MAILBOX, "service" => service),
+            entities: metrics::gauge!(names::ENTITIES, "service" => service),
+            seconds: metrics::histogram!(names::STAGE, "stage" => "intake", "service" => service),
+        }
+    }
 }
 
 impl<E: Entity> Intake<E> {
@@ -75,6 +94,7 @@ impl<E: Entity> Intake<E> {
             supervisor,
             residents: HashMap::new(),
             creations: Creations::new(host),
+            meters: Meters::of(E::SERVICE),
         }
     }
 
@@ -89,8 +109,8 @@ impl<E: Entity> Intake<E> {
                     if n == 0 {
                         return Ok(());
                     }
-                    metrics::gauge!(names::MAILBOX, "service" => E::SERVICE.name())
-                        .set(f64::from(u32::try_from(jobs.len() + n).unwrap_or(u32::MAX)));
+                    let waiting = u32::try_from(jobs.len() + n).unwrap_or(u32::MAX);
+                    self.meters.mailbox.set(f64::from(waiting));
                     self.dispatch(&mut batch).await?;
                 }
                 _ = sweep.tick() => self.put_idle_away(),
@@ -128,11 +148,9 @@ impl<E: Entity> Intake<E> {
                 .cast(Box::new(work))
                 .map_err(|error| IntakeFault::Actor(error.to_string()))?;
         }
-        metrics::histogram!(names::STAGE, "stage" => "intake", "service" => E::SERVICE.name())
-            .record(begun.elapsed());
-        metrics::gauge!(names::ENTITIES, "service" => E::SERVICE.name()).set(f64::from(
-            u32::try_from(self.residents.len()).unwrap_or(u32::MAX),
-        ));
+        self.meters.seconds.record(begun.elapsed());
+        let residents = u32::try_from(self.residents.len()).unwrap_or(u32::MAX);
+        self.meters.entities.set(f64::from(residents));
         Ok(())
     }
 

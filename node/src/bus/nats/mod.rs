@@ -97,7 +97,8 @@ impl Bus for Nats {
                 Err(error) => {
                     if error.kind() == PublishErrorKind::StreamNotFound {
                         // The broker lost its disk: the streams are made again, the sender tries again.
-                        streams::ensure(&streams, &configs).await?;
+                        // Boxed, since every acknowledgement would else be as large as this.
+                        Box::pin(streams::ensure(&streams, &configs)).await?;
                     }
                     Err(fault(error))
                 }
