@@ -144,7 +144,9 @@ impl fmt::Debug for EntityId {
 }
 impl<'de> Deserialize<'de> for EntityId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text(deserializer, Self::BYTES_MAX).map(|text| Self(text.into()))
+        deserializer
+            .deserialize_str(Text(Self::BYTES_MAX))
+            .map(Self)
     }
 }
 
@@ -213,7 +215,9 @@ impl fmt::Debug for RequestId {
 }
 impl<'de> Deserialize<'de> for RequestId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text(deserializer, Self::BYTES_MAX).map(|text| Self(text.into()))
+        deserializer
+            .deserialize_str(Text(Self::BYTES_MAX))
+            .map(Self)
     }
 }
 
@@ -265,14 +269,22 @@ pub fn is_name(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"_.:-".contains(&b))
 }
 
-fn text<'de, D: Deserializer<'de>>(deserializer: D, bytes_max: usize) -> Result<String, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if text.is_empty() || text.len() > bytes_max {
-        return Err(de::Error::custom(format!(
-            "an id has 1 to {bytes_max} bytes"
-        )));
+/// Reads the text of an id, of so many bytes at most, into its place without a copy between.
+struct Text(usize);
+
+impl de::Visitor<'_> for Text {
+    type Value = Arc<str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an id of 1 to {} bytes", self.0)
     }
-    Ok(text)
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Arc<str>, E> {
+        if text.is_empty() || text.len() > self.0 {
+            return Err(E::custom(format!("an id has 1 to {} bytes", self.0)));
+        }
+        Ok(Arc::from(text))
+    }
 }
 
 #[cfg(test)]
