@@ -16,7 +16,7 @@ use std::{
 use axum::{
     body::{Body, Bytes},
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -119,10 +119,12 @@ pub async fn carry(
     let given = request.headers().get(TRACEPARENT);
     let trace = Trace::continue_or_begin(given.and_then(|v| v.to_str().ok()), &*around.ids);
     let request_id = request_id(request.headers(), &trace);
-    let span = tracing::info_span!(
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    // Not made where nobody asked to see it: it would be written out for each order.
+    let span = tracing::debug_span!(
         "request",
-        method = %request.method(),
-        path = request.uri().path(),
+        %method,
+        path = uri.path(),
         request_id = request_id.to_str().unwrap_or_default(),
         traceparent = trace.traceparent(),
     );
@@ -135,6 +137,10 @@ pub async fn carry(
         Problem::Internal.into_response()
     });
 
+    if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
+        let request_id = request_id.to_str().unwrap_or_default();
+        tracing::error!(%method, path = uri.path(), request_id, "a request failed, the reason is above");
+    }
     around.count(response.status().as_u16());
     around.seconds.record(begun.elapsed());
     response.headers_mut().insert(REQUEST_ID, request_id);
