@@ -118,7 +118,9 @@ impl Baseline {
                 self.pgbench(setting, (script, clients), setting.warm_up, stop)?;
             }
         }
-        self.pgbench(setting, (script, clients), setting.measured, stop)
+        let measured = self.pgbench(setting, (script, clients), setting.measured, stop)?;
+        self.postgres.settle()?;
+        Ok(measured)
     }
 
     fn pgbench(

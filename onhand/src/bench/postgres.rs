@@ -83,6 +83,15 @@ impl Postgres {
         )
     }
 
+    /// Has done at once what it would put off: else it does it in the time of whoever is measured
+    /// next.
+    pub(super) fn settle(&self) -> Result<()> {
+        for work in ["VACUUM", "CHECKPOINT"] {
+            self.sql(work)?;
+        }
+        Ok(())
+    }
+
     /// A client program, set up to reach this cluster.
     pub(super) fn client(&self, name: &str) -> Command {
         let mut command = command(&self.programs, name, self.folder.path(), self.user);

@@ -28,7 +28,7 @@ pub(super) struct Service {
     child: Child,
     // In this order: whoever uses another goes first.
     _redis: Option<Redis>,
-    _postgres: Postgres,
+    postgres: Postgres,
 }
 
 const PROGRAM: &str = "baseline-service";
@@ -64,9 +64,14 @@ impl Service {
         let service = Self {
             child,
             _redis: redis,
-            _postgres: postgres,
+            postgres,
         };
         Ok((service, Target::parse(&address)?))
+    }
+
+    /// Has its database done with what it put off. Blocks.
+    pub(super) fn settle(&self) -> Result<()> {
+        self.postgres.settle()
     }
 
     /// Ends it before what it stands on.

@@ -113,13 +113,15 @@ impl Side {
                 Came::Figures(session.run_once(*target, *setting, (what, number)).await?)
             }
             Self::Service {
+                service,
                 target,
                 setting,
                 name,
-                ..
             } => {
                 let what = format!("{}: {name}", labels::name(*setting));
-                Came::Figures(session.run_once(*target, *setting, (what, number)).await?)
+                let figures = session.run_once(*target, *setting, (what, number)).await?;
+                service.settle()?;
+                Came::Figures(figures)
             }
             Self::Pgbench {
                 baseline,
