@@ -74,6 +74,16 @@ def onhand_conf(processes, folder):
     )
 
 
+async def settle(connection):
+    """Waits until the server has all that was sent before.
+
+    The client writes the PING of a flush ahead of what its own task is still to write: the first
+    flush sees that written, and the second comes behind it.
+    """
+    await connection.flush()
+    await connection.flush()
+
+
 class Client:
     """A nats-py connection as one of the users, which keeps what the server complained about."""
 
@@ -98,6 +108,10 @@ class Client:
     async def __aexit__(self, *_):
         await self.connection.close()
 
+    async def settle(self):
+        """Waits until the server has all that was sent before."""
+        await settle(self.connection)
+
     async def publish_refused(self, subject):
         """Publishes, and waits until the server has refused it; raises where it does not."""
         await self.connection.publish(subject, b"x")
@@ -109,8 +123,8 @@ class Client:
         await self._complaint(f'permissions violation for subscription to "{subject}"')
 
     async def _complaint(self, text):
-        # The server writes it before it answers the flush, but the client hands it on by a task.
-        await self.connection.flush()
+        # The server writes it before it answers, but the client hands it on by a task.
+        await self.settle()
         end = asyncio.get_running_loop().time() + 10
         while not any(text.lower() in complaint for complaint in self.refused):
             assert asyncio.get_running_loop().time() < end, f"no {text} in {self.refused}"

@@ -8,6 +8,7 @@ import msgpack
 import nats
 
 from onhand import Onhand, call, order_of, product_with
+from servers import settle
 
 PARTITIONS = 8
 
@@ -26,7 +27,7 @@ async def watch(url, work, until_seen):
     heard = asyncio.Queue()
     for subjects in ("cmd.>", "reply.>", "event.>"):
         await client.subscribe(subjects, cb=heard.put)
-    await client.flush()
+    await settle(client)
     answer = await asyncio.to_thread(work)
 
     messages = {}

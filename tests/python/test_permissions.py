@@ -97,7 +97,7 @@ def test_an_owner_answers_whoever_asks_it(processes, folder):
                 await question.respond(b"five left")
 
             await product.connection.subscribe("ask.product.1", cb=answer)
-            await product.connection.flush()
+            await product.settle()
             for asker in (order, everything):
                 got = await asker.connection.request("ask.product.1", b"stock?", timeout=10)
                 assert got.data == b"five left"
@@ -176,7 +176,7 @@ def test_an_operator_sees_every_message_and_every_stream(processes, folder):
                 Client(server.url, "operator") as operator:
             await make_streams(everything)
             seen = await operator.connection.subscribe(">")
-            await operator.connection.flush()
+            await operator.settle()
             for subject in ("cmd.product.1", "reply.order.1", "event.order.confirmed"):
                 await everything.js.publish(subject, b"x")
             subjects = set()
