@@ -22,6 +22,11 @@ fn events() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=WINDOW.cast_unsigned())
 }
 
+/// Longer than anybody wants to wait for what others have sold.
+fn gathering() -> RangedU64ValueParser<u64> {
+    RangedU64ValueParser::new().range(0..=1_000)
+}
+
 fn bytes() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=BYTES_MAX)
 }
@@ -59,7 +64,7 @@ pub struct Limits {
     #[arg(long, env = "ONHAND_EVENTS_IN_FLIGHT_MAX", default_value_t = 1024, value_parser = events())]
     pub events_in_flight_max: usize,
     /// How many ms events wait for others, so that many leave together
-    #[arg(long, env = "ONHAND_EVENTS_GATHER_MS", default_value_t = 5, value_parser = ms(0))]
+    #[arg(long, env = "ONHAND_EVENTS_GATHER_MS", default_value_t = 5, value_parser = gathering())]
     pub events_gather_ms: u64,
     /// How many entities are kept in memory; idle ones beyond it are put away
     #[arg(long, env = "ONHAND_ENTITIES_MAX", default_value_t = 50_000, value_parser = count())]

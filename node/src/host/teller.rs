@@ -134,8 +134,7 @@ impl<E: Entity> Teller<E> {
     }
 
     /// Waits a little for what else is committed. Nobody waits for an event as a customer does for
-    /// an answer, and each one that leaves alone wakes this task, the broker and every reader: at a
-    /// moderate load that took more of the processor than the orders did.
+    /// an answer, and each one that leaves alone wakes this task, the broker and every reader.
     async fn gather(&mut self, batches: &mut Vec<Vec<Told>>) {
         let many = |batches: &[Vec<Told>], max| batches.iter().map(Vec::len).sum::<usize>() >= max;
         if self.limits.events_gather_ms == 0 || many(batches, self.limits.events_in_flight_max) {
