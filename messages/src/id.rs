@@ -2,10 +2,10 @@
 
 use std::{fmt, marker::PhantomData, str::FromStr, sync::Arc};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use crate::Partition;
+use crate::{Partition, text};
 
 /// A UUID (version 7, RFC 9562) that names one `K`.
 pub struct Id<K>(Uuid, PhantomData<fn() -> K>);
@@ -144,9 +144,9 @@ impl fmt::Debug for EntityId {
 }
 impl<'de> Deserialize<'de> for EntityId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer
-            .deserialize_str(Text(Self::BYTES_MAX))
-            .map(Self)
+        text::read(deserializer, |text| {
+            bounded(text, Self::BYTES_MAX).map(Self)
+        })
     }
 }
 
@@ -215,9 +215,9 @@ impl fmt::Debug for RequestId {
 }
 impl<'de> Deserialize<'de> for RequestId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer
-            .deserialize_str(Text(Self::BYTES_MAX))
-            .map(Self)
+        text::read(deserializer, |text| {
+            bounded(text, Self::BYTES_MAX).map(Self)
+        })
     }
 }
 
@@ -252,12 +252,7 @@ impl fmt::Display for UserId {
 }
 impl<'de> Deserialize<'de> for UserId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if is_name(&text) {
-            Ok(Self(text))
-        } else {
-            Err(de::Error::custom(NameError))
-        }
+        text::read(deserializer, str::parse)
     }
 }
 
@@ -269,22 +264,11 @@ pub fn is_name(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"_.:-".contains(&b))
 }
 
-/// Reads the text of an id, of so many bytes at most, into its place without a copy between.
-struct Text(usize);
-
-impl de::Visitor<'_> for Text {
-    type Value = Arc<str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an id of 1 to {} bytes", self.0)
+fn bounded(text: &str, bytes_max: usize) -> Result<Arc<str>, String> {
+    if text.is_empty() || text.len() > bytes_max {
+        return Err(format!("an id has 1 to {bytes_max} bytes"));
     }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Arc<str>, E> {
-        if text.is_empty() || text.len() > self.0 {
-            return Err(E::custom(format!("an id has 1 to {} bytes", self.0)));
-        }
-        Ok(Arc::from(text))
-    }
+    Ok(Arc::from(text))
 }
 
 #[cfg(test)]

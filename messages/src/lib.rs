@@ -17,6 +17,7 @@ pub mod product;
 mod raw;
 pub mod refusal;
 pub mod subject;
+mod text;
 pub mod time;
 pub mod wire;
 

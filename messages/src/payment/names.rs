@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::id::is_name;
+use crate::{id::is_name, text};
 
 /// The name by which the gateway knows the payment of an order's attempt, counted from 1: the
 /// order's id, and from the second attempt on its number behind it, as in request ids.
@@ -59,9 +59,7 @@ impl fmt::Debug for Token {
 
 impl<'de> Deserialize<'de> for Token {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        text::read(deserializer, str::parse)
     }
 }
 
