@@ -317,20 +317,16 @@ impl<E: Entity> Teller<E> {
                 };
                 under_way.push((row.partition, row.number, ack));
             }
-            let mut moved = BTreeSet::new();
-            let result = self.acknowledged(under_way, &mut moved).await;
-            self.mark(moved);
+            let partitions: BTreeSet<Partition> = under_way.iter().map(|one| one.0).collect();
+            let result = self.acknowledged(under_way).await;
+            self.mark(partitions);
             result?;
         }
         Ok(())
     }
 
     /// Waits for acknowledgements in the order of the rows; what came before a failure counts.
-    async fn acknowledged(
-        &mut self,
-        under_way: Vec<UnderWay>,
-        moved: &mut BTreeSet<Partition>,
-    ) -> Result<(), Pause> {
+    async fn acknowledged(&mut self, under_way: Vec<UnderWay>) -> Result<(), Pause> {
         for (partition, number, ack) in under_way {
             let sequence = match ack {
                 Some(ack) => Some(ack.await.map_err(Pause::Broker)?),
@@ -346,19 +342,18 @@ impl<E: Entity> Teller<E> {
                     at: self.clock.now(),
                 });
             }
-            moved.insert(partition);
         }
         Ok(())
     }
 
-    /// Notes for the next commit how far the partitions that moved have been told.
-    fn mark(&self, moved: BTreeSet<Partition>) {
+    /// Notes for the next commit how far these partitions have been told.
+    fn mark(&self, partitions: BTreeSet<Partition>) {
         let mut marks = self
             .queue
             .marks
             .lock()
             .expect("no panic while the marks are locked");
-        for partition in moved {
+        for partition in partitions {
             if let Some((number, Some(position))) = self.partitions.get(&partition) {
                 let write = PositionWrite {
                     mark: Mark::Events,
