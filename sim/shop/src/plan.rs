@@ -71,11 +71,7 @@ impl Plan {
             campaigns: chance.below(3),
             partitions: *chance.pick(&[1, 2, 4, 8]),
             processes,
-            limits: Limits {
-                // By a chance of its own: seeds that were kept are to draw all else as they did.
-                events_gather_ms: *Chance::new(seed, "gather", 0).pick(&[0, 5]),
-                ..limits(&chance)
-            },
+            limits: limits(seed, &chance),
             window_ms: *chance.pick(&[500, 3_000, 120_000]),
             latency_ms: *chance.pick(&[1, 3, 12]),
             commit_ms: *chance.pick(&[1, 3, 12]),
@@ -105,7 +101,7 @@ impl Plan {
 }
 
 /// Small and large limits alike, so that each is met.
-fn limits(chance: &Chance) -> Limits {
+fn limits(seed: u64, chance: &Chance) -> Limits {
     Limits {
         in_flight_max: *chance.pick(&[24, 8192]),
         connections_max: 1,
@@ -126,7 +122,8 @@ fn limits(chance: &Chance) -> Limits {
         reread_ms: *chance.pick(&[5_000, 300_000]),
         events_age_ms: 604_800_000,
         stop_wait_ms: 5_000,
-        events_gather_ms: 0,
+        // By a chance of its own: seeds that were kept are to draw all else as they did.
+        events_gather_ms: *Chance::new(seed, "gather", 0).pick(&[0, 5]),
     }
 }
 
