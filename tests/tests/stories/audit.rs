@@ -69,8 +69,6 @@ async fn the_audit_finds_what_was_tampered_with() {
     check::audit_is_clean(&system).await;
 }
 
-/// A double disaster: the orders' database goes back to an older copy, and the broker has lost what
-/// would have told of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_audit_is_clean_while_orders_are_placed() {
     is_clean_under_load(System::embedded().await).await;
@@ -94,6 +92,8 @@ async fn is_clean_under_load(system: System) {
     check::at_rest(&system, &load, &told).await;
 }
 
+/// A double disaster: the orders' database goes back to an older copy, and the broker has lost what
+/// would have told of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_orders_took_that_are_gone_is_released_where_a_person_says_so() {
     let mut system = System::embedded().await;
