@@ -139,7 +139,7 @@ pub async fn carry(
 
     if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
         let request_id = request_id.to_str().unwrap_or_default();
-        tracing::error!(%method, path = uri.path(), request_id, "a request failed, the reason is above");
+        tracing::error!(%method, path = uri.path(), request_id, "a request failed inside");
     }
     around.count(response.status().as_u16());
     around.seconds.record(begun.elapsed());
