@@ -30,7 +30,7 @@ pub struct Handler {
 
 impl Handler {
     /// `wait` is how long the gateway may take to answer; `grace` for how long it is looked
-    /// through for a payment that was given up.
+    /// through for what nobody is to pay.
     pub fn new(
         gateway: Arc<dyn Gateway>,
         clock: Arc<dyn Clock>,
@@ -67,7 +67,8 @@ impl Handler {
                 merchant_uid,
                 under,
                 since,
-            } => self.seek(merchant_uid, under, *since).await,
+                once,
+            } => self.seek(merchant_uid, under, *since, *once).await,
             Task::Judge { imp_uid } => {
                 let found = self.within(self.gateway.look_up(imp_uid)).await?;
                 Ok(vec![match found {
@@ -138,19 +139,22 @@ impl Handler {
         uid: &str,
         under: &[String],
         since: Timestamp,
+        once: bool,
     ) -> Result<Vec<Outcome>, Unknown> {
         // Before the gateway looks: only what it knows after the grace time is its last word.
-        let now = self.clock.now();
+        let over = self.clock.now() >= since.plus_millis(self.grace_ms);
+        if once && !over {
+            return Ok(vec![]);
+        }
         let mut outcomes = Vec::new();
         for under in under {
             let paid = self.within(self.gateway.find_paid(under)).await?;
             outcomes.extend(paid.into_iter().map(|found| self.paid(uid, found)));
         }
         // What is found may be the one that pays, in another attempt: the search ends all the same.
-        let over = (now >= since.plus_millis(self.grace_ms)).then(|| Outcome::Missing {
+        outcomes.extend(over.then(|| Outcome::Missing {
             merchant_uid: uid.to_owned(),
-        });
-        outcomes.extend(over);
+        }));
         Ok(outcomes)
     }
 
@@ -300,15 +304,20 @@ mod tests {
     async fn a_search_ends_when_its_time_is_over_though_it_finds_the_payment_that_pays() {
         let order: OrderId = "01890000-0000-7000-8000-000000000001".parse().unwrap();
         let second = Duration::from_secs(1);
-        for (now, over) in [(999, false), (1_000, true)] {
+        let uid = order.to_string();
+        for (now, once, finds, ends) in [
+            (999, false, true, false),
+            (999, true, false, false),
+            (1_000, false, true, true),
+            (1_000, true, true, true),
+        ] {
             let handler = Handler::new(Arc::new(Paid), Arc::new(At(now)), second, second);
-            let uid = order.to_string();
-            let told = handler
-                .seek(&uid, std::slice::from_ref(&uid), Timestamp::from_millis(0))
-                .await;
-            let told = told.unwrap();
-            assert!(matches!(told[0], Outcome::Paid { .. }));
-            assert_eq!(told.len() == 2, over);
+            let since = Timestamp::from_millis(0);
+            let told = handler.seek(&uid, std::slice::from_ref(&uid), since, once);
+            let told = told.await.unwrap();
+            let found = told.iter().any(|it| matches!(it, Outcome::Paid { .. }));
+            let ended = told.iter().any(|it| matches!(it, Outcome::Missing { .. }));
+            assert_eq!((found, ended), (finds, ends), "at {now}, once: {once}");
         }
     }
 }

@@ -47,7 +47,8 @@ pub struct Settings {
     /// How many ms the gateway may take to answer before its answer counts as unknown
     #[arg(long, env = "ONHAND_PAYMENT_GATEWAY_WAIT_MS", default_value_t = 2_000, value_parser = ms(1))]
     pub payment_gateway_wait_ms: u64,
-    /// For how many ms the gateway is looked through for a payment that was given up
+    /// For how many ms the gateway is looked through for what nobody is to pay: of an order that was
+    /// given up, or paid twice
     #[arg(long, env = "ONHAND_PAYMENT_GRACE_MS", default_value_t = 600_000, value_parser = ms(0))]
     pub payment_grace_ms: u64,
     /// After how many ms the sandbox charges a card of the token `late`

@@ -114,6 +114,8 @@ pub(crate) enum Task {
         /// The merchant uids that it may have been taken under.
         under: Vec<String>,
         since: Timestamp,
+        /// Whether one look is enough, when the grace time is over: nobody waits for what is found.
+        once: bool,
     },
     /// Whether a payment made outside is this order's.
     Judge { imp_uid: String },
@@ -177,6 +179,7 @@ impl State {
                     under,
                     merchant_uid: uid,
                     since,
+                    once: !matches!(attempt.stand, Stand::Closed | Stand::Declined),
                 };
                 tasks.push((RequestId::from(format!("seek {number}")), seek));
             }
@@ -313,6 +316,8 @@ impl Attempt {
                 self.stand(Stand::Authorised, serial);
                 self.gateway = Some(moved.gateway.clone());
                 self.gateway_id = Some(moved.gateway_id.clone());
+                // Who pays by himself may have paid more than once, and named one of them.
+                self.seek_since = (!self.card).then_some(at);
             }
             What::Declined { refusal, seek, .. } => {
                 self.stand(Stand::Declined, serial);

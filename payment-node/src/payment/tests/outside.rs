@@ -60,6 +60,7 @@ fn a_rejected_payment_is_given_back_where_it_is_this_orders_and_does_not_pay() {
     assert_eq!(desk.reject("imp_1"), None, "it may yet pay");
     desk.paid(1, "imp_1");
     assert_eq!(desk.reject("imp_1"), Some(Ok(Reply::Rejected)));
+    missing(&mut desk, ORDER);
     assert_eq!(desk.owes(), Vec::<String>::new());
 
     assert_eq!(desk.reject("imp_2"), Some(Ok(Reply::Rejected)));
@@ -99,7 +100,7 @@ fn a_payment_that_an_attempt_names_is_not_given_back_for_an_earlier_one() {
     assert_eq!(desk.owes(), ["seek o", "look up imp_1"]);
     desk.paid(2, "imp_1");
     desk.paid(1, "imp_1");
-    assert_eq!(desk.owes(), ["seek o"]);
+    assert_eq!(desk.owes(), ["seek o", "seek o-2 and o"]);
     assert_eq!(desk.name(2, "imp_1"), Some(Ok(authorised("imp_1"))));
 }
 
@@ -120,11 +121,11 @@ fn a_payment_named_after_an_earlier_one_was_taken_all_the_same_is_given_back() {
     desk.paid(1, "imp_0");
     for _ in 0..2 {
         assert_eq!(desk.name(1, "imp_1"), Some(Ok(authorised("imp_0"))));
-        assert_eq!(desk.owes(), ["judge imp_1"]);
+        assert_eq!(desk.owes(), ["seek o", "judge imp_1"]);
     }
     desk.paid(1, "imp_1");
     refunded(&mut desk, "imp_1");
-    assert_eq!(desk.owes(), Vec::<String>::new());
+    assert_eq!(desk.owes(), ["seek o"]);
     assert_eq!(status(&mut desk), Status::Authorised);
     assert_eq!(desk.name(1, "/../"), Some(Err(Refusal::PaymentNotFound)));
 }
@@ -140,6 +141,37 @@ fn a_customer_who_paid_twice_for_an_order_that_is_given_up_has_both_back() {
     }
     missing(&mut desk, ORDER);
     assert_eq!(desk.owes(), Vec::<String>::new());
+}
+
+#[test]
+fn what_a_customer_paid_besides_the_payment_that_pays_is_looked_for_and_given_back() {
+    let mut desk = Desk::open();
+    desk.name(1, "imp_1");
+    desk.paid(1, "imp_1");
+    assert_eq!(desk.owes(), ["seek o"]);
+    // All that the gateway has under the order's id: nobody named the second one.
+    desk.paid(1, "imp_1");
+    desk.paid(1, "imp_2");
+    assert_eq!(desk.owes(), ["seek o", "refund imp_2"]);
+    refunded(&mut desk, "imp_2");
+    missing(&mut desk, ORDER);
+    assert_eq!(desk.owes(), Vec::<String>::new());
+    assert_eq!(desk.name(1, "imp_1"), Some(Ok(authorised("imp_1"))));
+    assert_eq!(desk.told, ["payment.completed"]);
+}
+
+#[test]
+fn a_search_that_still_runs_when_the_payment_is_given_back_finds_nothing_new_in_it() {
+    let mut desk = Desk::open();
+    desk.name(1, "imp_1");
+    desk.paid(1, "imp_1");
+    desk.cancel(1);
+    assert_eq!(desk.owes(), ["refund imp_1", "seek o"]);
+    desk.paid(1, "imp_1");
+    refunded(&mut desk, "imp_1");
+    desk.paid(1, "imp_1");
+    assert_eq!(desk.owes(), ["seek o"]);
+    assert_eq!(status(&mut desk), Status::Cancelled);
 }
 
 #[test]
