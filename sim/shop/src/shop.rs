@@ -24,7 +24,7 @@ use crate::{
 
 /// How long the gateway may take to answer.
 const GATEWAY_WAIT: Duration = Duration::from_millis(700);
-/// For how long the gateway is looked through for a payment that was given up.
+/// For how long the gateway is looked through for what nobody is to pay.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Everything that a run consists of.
@@ -64,9 +64,14 @@ impl Shop {
             spec: Arc::default(),
         };
         let strikes = |kind| plan.faults.iter().any(|(_, fault)| fault.kind == kind);
+        let strikes_orders = |kind| {
+            let mut faults = plan.faults.iter();
+            faults.any(|(_, fault)| fault.kind == kind && fault.struck() == Service::Order)
+        };
         shop.spec().allowed = Allowed {
             put_aside: strikes(Kind::RefusedCommits) || strikes(Kind::TwoOwners),
             outdated: strikes(Kind::TwoOwners),
+            sent_by_two: strikes_orders(Kind::TwoOwners),
         };
         shop.watch();
         shop.take_time(plan);

@@ -42,6 +42,8 @@ pub(crate) struct Allowed {
     /// There are two owners at once: one may say what was so, and is no longer. It may change
     /// nothing by it.
     pub(crate) outdated: bool,
+    /// There are two owners of orders at once, each of whom knows of his own commands alone.
+    pub(crate) sent_by_two: bool,
 }
 
 /// The books of a run, and the first thing that was wrong with it.
@@ -53,6 +55,8 @@ pub(crate) struct Spec {
     inboxes: BTreeMap<(Service, Partition), Inbox>,
     /// The ids of dead letters that nobody has sent again.
     aside: BTreeSet<String>,
+    /// How many copies of each reserve the broker has taken.
+    copies: BTreeMap<(Service, EntityId, RequestId), usize>,
     /// The ids of the events that are to be told.
     events: Vec<String>,
     /// What may be off in this run, since the plan says so.

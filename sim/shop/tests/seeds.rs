@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sim_shop::{many, plan::Plan, run, shrink};
 
 /// Seeds that found a defect of Onhand, with what it was.
-const FOUND: [(u64, &str); 10] = [
+const FOUND: [(u64, &str); 12] = [
     (52, "a payment that pays was searched for without end"),
     (
         58,
@@ -37,6 +37,15 @@ const FOUND: [(u64, &str); 10] = [
     (
         18_502,
         "no defect of Onhand: nobody sent again the dead letter that said what was taken late",
+    ),
+    (
+        32_861,
+        "of what a customer paid besides the payment that pays, nothing was given back",
+    ),
+    (
+        37_013,
+        "no defect of Onhand: with the lock broken, the copy of a second owner was taken when the \
+         first had heard the refusal of his own, and the answer to it was lost",
     ),
 ];
 /// How many seeds nobody has seen before.

@@ -69,6 +69,19 @@ impl Spec {
         self.aside.iter().any(|id| of(id))
     }
 
+    /// Whether this may have been taken by a copy that another owner of the order sent. The first
+    /// owner trusts the refusal of the only copy that he knows of; the lock that is broken here is
+    /// what keeps this away, and an audit finds it where the answer to the second copy is lost too.
+    pub(crate) fn may_be_anothers(
+        &self,
+        service: Service,
+        entity: &EntityId,
+        request: &RequestId,
+    ) -> bool {
+        let reserve = (service, entity.clone(), request.clone());
+        self.allowed.sent_by_two && self.copies.get(&reserve).is_some_and(|copies| *copies > 1)
+    }
+
     /// A service's stream has lost messages: its sequences are given out again.
     pub(crate) fn lost(&mut self, service: Service) {
         let inboxes = self.inboxes.iter_mut();
@@ -163,6 +176,10 @@ impl Spec {
             let known = source.as_ref().and_then(|order| self.order(order));
             if known.is_none() {
                 self.wrong(|| format!("{request} leaves an order that is not committed"));
+            }
+            if takes.is_some() {
+                let reserve = (service, entity.clone(), request.clone());
+                *self.copies.entry(reserve).or_default() += 1;
             }
             let since = self.version(service, &entity);
             all.push(Sent {
