@@ -57,6 +57,8 @@ pub(crate) struct Spec {
     aside: BTreeSet<String>,
     /// How many copies of each reserve the broker has taken.
     copies: BTreeMap<(Service, EntityId, RequestId), usize>,
+    /// The reserves whose acceptance the broker has for the order.
+    accepted: BTreeSet<(Service, EntityId, RequestId)>,
     /// The ids of the events that are to be told.
     events: Vec<String>,
     /// What may be off in this run, since the plan says so.

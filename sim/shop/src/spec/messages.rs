@@ -79,11 +79,16 @@ impl Spec {
         request: &RequestId,
     ) -> bool {
         let reserve = (service, entity.clone(), request.clone());
-        self.allowed.sent_by_two && self.copies.get(&reserve).is_some_and(|copies| *copies > 1)
+        self.allowed.sent_by_two
+            && self.copies.get(&reserve).is_some_and(|copies| *copies > 1)
+            && !self.accepted.contains(&reserve)
     }
 
     /// A service's stream has lost messages: its sequences are given out again.
     pub(crate) fn lost(&mut self, service: Service) {
+        if service == Service::Order {
+            self.accepted.clear();
+        }
         let inboxes = self.inboxes.iter_mut();
         for (_, inbox) in inboxes.filter(|((of, _), _)| *of == service) {
             *inbox = Inbox::default();
@@ -205,6 +210,12 @@ impl Spec {
             if let Some(why) = self.unfounded(&source, &request, &reply.body) {
                 self.wrong(|| format!("{source} answers {request}: {why}"));
             }
+            let taken = match &reply.body {
+                order::Command::Product(Ok(product::Reply::Reserved(_))) => Service::Product,
+                order::Command::Point(Ok(point::Reply::Used(_))) => Service::Point,
+                _ => continue,
+            };
+            self.accepted.insert((taken, source, request));
         }
     }
 
