@@ -60,7 +60,8 @@ pub enum What {
         amount: Money,
         /// Why.
         refusal: Refusal,
-        /// Whether a copy of the request may still be under way, so that it is looked for.
+        /// Whether it is looked for all the same: a copy of the request may still be under way, or
+        /// the customer, who pays by himself, may have paid again.
         seek: bool,
     },
     /// The payment made outside was not found; another may be named.

@@ -37,7 +37,7 @@ impl State {
                         What::Declined {
                             amount: attempt.amount,
                             refusal,
-                            seek: *resent && attempt.imp_uid.is_none(),
+                            seek: *resent || !attempt.card,
                         }
                     };
                     self.change(number, what)

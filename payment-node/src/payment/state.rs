@@ -179,7 +179,7 @@ impl State {
                     under,
                     merchant_uid: uid,
                     since,
-                    once: !matches!(attempt.stand, Stand::Closed | Stand::Declined),
+                    once: !attempt.card && attempt.stand != Stand::Closed,
                 };
                 tasks.push((RequestId::from(format!("seek {number}")), seek));
             }

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sim_shop::{many, plan::Plan, run, shrink};
 
 /// Seeds that found a defect of Onhand, with what it was.
-const FOUND: [(u64, &str); 12] = [
+const FOUND: [(u64, &str); 13] = [
     (52, "a payment that pays was searched for without end"),
     (
         58,
@@ -46,6 +46,10 @@ const FOUND: [(u64, &str); 12] = [
         37_013,
         "no defect of Onhand: with the lock broken, the copy of a second owner was taken when the \
          first had heard the refusal of his own, and the answer to it was lost",
+    ),
+    (
+        60_320,
+        "what a customer paid after a payment that did not fit was not given back",
     ),
 ];
 /// How many seeds nobody has seen before.

@@ -49,8 +49,16 @@ fn a_payment_with_another_amount_is_given_back_and_declines_the_attempt() {
             unwanted: Some("imp_1".into()),
         });
     }
-    assert_eq!(desk.owes(), ["refund imp_1"]);
-    assert_eq!(desk.name(1, "imp_1"), Some(Err(refusal)));
+    assert_eq!(desk.owes(), ["seek o", "refund imp_1"]);
+    assert_eq!(desk.name(1, "imp_1"), Some(Err(refusal.clone())));
+    // What he pays and names after that is of no use, and is found by the search.
+    assert_eq!(desk.name(1, "imp_2"), Some(Err(refusal)));
+    desk.paid(1, "imp_2");
+    assert_eq!(
+        desk.owes(),
+        ["seek o", "refund imp_1", "refund imp_2"],
+        "both are given back"
+    );
 }
 
 #[test]
