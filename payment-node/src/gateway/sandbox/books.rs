@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use node::{store::DatabaseUrl, table::Value};
 use sqlx::{
-    AssertSqlSafe, Database, Encode, Pool, Postgres, Sqlite, Type,
+    AssertSqlSafe, Connection as _, Database, Encode, Pool, Postgres, Sqlite, Type,
     error::ErrorKind,
     postgres::PgPoolOptions,
     query::Query,
@@ -113,11 +113,21 @@ impl Place {
     async fn write(&self, batch: &[Write]) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(pool) => {
-                let mut transaction = pool.begin().await?;
-                for write in batch {
-                    bound::<Sqlite>(write).execute(&mut *transaction).await?;
+                let mut connection = pool.acquire().await?;
+                let written = async {
+                    let mut transaction = connection.begin().await?;
+                    for write in batch {
+                        bound::<Sqlite>(write).execute(&mut *transaction).await?;
+                    }
+                    transaction.commit().await
+                };
+                let written = written.await;
+                if written.is_err() {
+                    // What SQLite has rolled back by itself, as on a full disk, the library counts
+                    // as open still: a later transaction would be part of it and never be over.
+                    let _ = connection.close().await;
                 }
-                transaction.commit().await
+                written
             }
             Self::Postgres(pool) => {
                 let mut transaction = pool.begin().await?;
@@ -143,4 +153,50 @@ where
         Value::Integer(integer) => query.bind(*integer),
         Value::Boolean(truth) => query.bind(*truth),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INSERT: &str = "INSERT INTO charge (id) VALUES ($1)";
+
+    fn write(id: Value) -> Write {
+        let (written, _) = oneshot::channel();
+        Write {
+            sql: INSERT,
+            values: vec![id],
+            written,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_fails_on_a_full_disk_leaves_no_transaction_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new()
+            .filename(folder.path().join("books.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // As full as a disk can be made here: there is room for what is short.
+            .pragma("max_page_count", "8");
+        let other = SqlitePoolOptions::new().connect_lazy_with(options.clone());
+        let pool = SqlitePoolOptions::new().max_connections(1);
+        let place = Place::Sqlite(pool.connect_lazy_with(options));
+        let table = "CREATE TABLE charge (id TEXT NOT NULL)";
+        sqlx::query(table).execute(&other).await.unwrap();
+
+        let full = place.write(&[write("x".repeat(100_000).into())]).await;
+        let refused = place.write(&[write(Value::Text(None))]).await;
+        place.write(&[write("short".into())]).await.unwrap();
+
+        assert!(full.unwrap_err().to_string().contains("full"));
+        assert!(is_refused(&refused.unwrap_err()));
+        let there: Vec<String> = sqlx::query_scalar("SELECT id FROM charge")
+            .fetch_all(&other)
+            .await
+            .unwrap();
+        assert_eq!(there, ["short"], "seen by others, since it is committed");
+        let again = sqlx::query("DELETE FROM charge").execute(&other).await;
+        assert_eq!(again.unwrap().rows_affected(), 1, "nobody is locked out");
+    }
 }
