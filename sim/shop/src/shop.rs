@@ -64,14 +64,13 @@ impl Shop {
             spec: Arc::default(),
         };
         let strikes = |kind| plan.faults.iter().any(|(_, fault)| fault.kind == kind);
-        let strikes_orders = |kind| {
-            let mut faults = plan.faults.iter();
-            faults.any(|(_, fault)| fault.kind == kind && fault.struck() == Service::Order)
-        };
+        let mut faults = plan.faults.iter().map(|(_, fault)| fault);
+        let sent_by_two =
+            faults.any(|it| it.kind == Kind::TwoOwners && it.struck() == Service::Order);
         shop.spec().allowed = Allowed {
             put_aside: strikes(Kind::RefusedCommits) || strikes(Kind::TwoOwners),
             outdated: strikes(Kind::TwoOwners),
-            sent_by_two: strikes_orders(Kind::TwoOwners),
+            sent_by_two,
         };
         shop.watch();
         shop.take_time(plan);

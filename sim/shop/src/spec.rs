@@ -55,9 +55,9 @@ pub(crate) struct Spec {
     inboxes: BTreeMap<(Service, Partition), Inbox>,
     /// The ids of dead letters that nobody has sent again.
     aside: BTreeSet<String>,
-    /// How many copies of each reserve the broker has taken.
+    /// How many copies of each reserve the broker has taken, where two owners may send them.
     copies: BTreeMap<(Service, EntityId, RequestId), usize>,
-    /// The reserves whose acceptance the broker has for the order.
+    /// Which of them it has the acceptance of, for the order.
     accepted: BTreeSet<(Service, EntityId, RequestId)>,
     /// The ids of the events that are to be told.
     events: Vec<String>,

@@ -79,8 +79,7 @@ impl Spec {
         request: &RequestId,
     ) -> bool {
         let reserve = (service, entity.clone(), request.clone());
-        self.allowed.sent_by_two
-            && self.copies.get(&reserve).is_some_and(|copies| *copies > 1)
+        self.copies.get(&reserve).is_some_and(|copies| *copies > 1)
             && !self.accepted.contains(&reserve)
     }
 
@@ -182,7 +181,7 @@ impl Spec {
             if known.is_none() {
                 self.wrong(|| format!("{request} leaves an order that is not committed"));
             }
-            if takes.is_some() {
+            if self.allowed.sent_by_two && takes.is_some() {
                 let reserve = (service, entity.clone(), request.clone());
                 *self.copies.entry(reserve).or_default() += 1;
             }
@@ -209,6 +208,9 @@ impl Spec {
             };
             if let Some(why) = self.unfounded(&source, &request, &reply.body) {
                 self.wrong(|| format!("{source} answers {request}: {why}"));
+            }
+            if !self.allowed.sent_by_two {
+                continue;
             }
             let taken = match &reply.body {
                 order::Command::Product(Ok(product::Reply::Reserved(_))) => Service::Product,
