@@ -8,6 +8,7 @@ use super::{
     StoreFault,
     database::{self, fault},
     lock::{self, FileLock},
+    postgres,
     sqlite::Sqlite,
 };
 
@@ -45,15 +46,19 @@ pub(super) async fn postgres(url: &str, name: &str) -> Result<PgConnection, Stor
     options.connect().await.map_err(fault)
 }
 
-/// Brings the tables of a PostgreSQL database up to date.
+/// Brings the tables of a PostgreSQL database up to date, however long its tables have become.
 pub(super) async fn migrate(
     connection: &mut PgConnection,
     migrations: &Migrator,
 ) -> Result<(), StoreFault> {
+    let no_limit = "SET statement_timeout = 0";
+    postgres::run(connection, no_limit).await.map_err(fault)?;
     migrations
         .run_direct(None, connection, false)
         .await
-        .map_err(migration)
+        .map_err(migration)?;
+    let as_before = "RESET statement_timeout";
+    postgres::run(connection, as_before).await.map_err(fault)
 }
 
 fn migration(error: sqlx::migrate::MigrateError) -> StoreFault {

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use onhand_tests::{Database, Node, System, check, eventually, hand, place, shop};
 use serde_json::json;
+use sqlx::{Connection, PgConnection};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_node_serves_its_pages() {
@@ -36,6 +37,43 @@ async fn every_node_serves_its_pages() {
         for elsewhere in ["src=\"http", "src=\"//", "href=\"http", "href=\"//"] {
             assert!(!page.contains(elsewhere), "the page needs the network");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_finds_every_row_by_an_index() {
+    let mut system = System::all_in_one(Database::Postgres).await;
+    let client = system.client();
+    let shop = shop(&client).product("mug", 100).open().await;
+    // A statement is planned anew for its first runs, and as it is kept from then on.
+    for _ in 0..20 {
+        shop.confirmed("mug", 1).await;
+    }
+
+    for (service, table) in [
+        ("order", "orders"),
+        ("order", "order_line"),
+        ("product", "product"),
+    ] {
+        let url = system.postgres().url(service);
+        let scans = eventually("the server to count", async || {
+            let mut connection = PgConnection::connect(&url).await.unwrap();
+            let counted = "SELECT idx_scan, seq_scan FROM pg_stat_user_tables WHERE relname = $1";
+            let (by_index, whole): (i64, i64) = sqlx::query_as(counted)
+                .bind(table)
+                .fetch_one(&mut connection)
+                .await
+                .unwrap();
+            // Each order is one more.
+            if by_index >= 20 {
+                Ok(whole)
+            } else {
+                Err(by_index)
+            }
+        });
+        let scans = scans.await;
+        // To make an index is to read the table.
+        assert!(scans < 10, "{table} was read whole {scans} times");
     }
 }
 

@@ -94,6 +94,16 @@ pub(in crate::store) fn sqlite_options(path: &Path) -> SqliteConnectOptions {
         .pragma("cache_size", "-16384")
 }
 
+/// How PostgreSQL plans: every statement of ours finds its rows by an index. Left to itself it reads
+/// whole tables where it has not counted them yet, and keeps that plan while they grow.
+const PLANS: [(&str, &str); 4] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    // A table that is read whole all the same counts as dear enough to be compiled for.
+    ("jit", "off"),
+];
+
 /// How PostgreSQL is reached: a peer that is gone is noticed within seconds.
 pub(in crate::store) fn postgres_options(
     url: &str,
@@ -108,5 +118,6 @@ pub(in crate::store) fn postgres_options(
             ("tcp_keepalives_interval", "2"),
             ("tcp_keepalives_count", "3"),
             ("statement_timeout", "30000"),
-        ]))
+        ])
+        .options(PLANS))
 }
