@@ -7,7 +7,7 @@ mod books;
 
 use std::{sync::Arc, time::Duration};
 
-use self::books::Books;
+use self::books::{Books, Charge, Entry};
 use super::{Found, Gateway, Refund, Status, Unknown, Verdict};
 use async_trait::async_trait;
 use messages::{Money, Timestamp, payment::Token};
@@ -18,6 +18,8 @@ use node::{
 };
 
 const ROW: &str = "SELECT gateway_id, merchant_uid, amount, status FROM sandbox_charge";
+/// A status of the books.
+const PAID: &str = "PAID";
 const ROW_KINDS: &[Kind] = &[Kind::Text, Kind::Text, Kind::Integer, Kind::Text];
 
 /// A gateway in the process.
@@ -59,9 +61,18 @@ impl Sandbox {
 
     /// A payment that a customer makes by himself, as in the gateway's own window.
     pub async fn pay(&self, merchant_uid: &str, amount: Money) -> Result<Found, Unknown> {
-        let gateway_id = format!("sbx_{}", self.ids.uuid(self.clock.now()).simple());
-        self.enter(&gateway_id, merchant_uid, false, amount, "PAID", 0)
-            .await?;
+        let now = self.clock.now();
+        let charge = Charge {
+            gateway_id: format!("sbx_{}", self.ids.uuid(now).simple()),
+            merchant_uid: merchant_uid.to_owned(),
+            by_card: false,
+            amount,
+            status: PAID,
+            due_at: now,
+            created_at: now,
+        };
+        let gateway_id = charge.gateway_id.clone();
+        self.books.write(Entry::Charge(charge)).await?;
         self.one("gateway_id = $1", &gateway_id)
             .await?
             .ok_or_else(|| Unknown("what was just written is gone".into()))
@@ -70,34 +81,6 @@ impl Sandbox {
     /// Every payment of a merchant uid that the sandbox knows of by now.
     pub async fn payments(&self, merchant_uid: &str) -> Result<Vec<Found>, Unknown> {
         self.all("merchant_uid = $1", merchant_uid).await
-    }
-
-    async fn enter(
-        &self,
-        gateway_id: &str,
-        merchant_uid: &str,
-        by_card: bool,
-        amount: Money,
-        status: &str,
-        later_ms: i64,
-    ) -> Result<(), Unknown> {
-        let now = self.clock.now();
-        self.books
-            .write(
-                "INSERT INTO sandbox_charge \
-             (gateway_id, merchant_uid, by_card, amount, status, due_at, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
-                vec![
-                    gateway_id.into(),
-                    merchant_uid.into(),
-                    by_card.into(),
-                    amount.get().into(),
-                    status.into(),
-                    now.plus_millis(later_ms).into(),
-                    now.into(),
-                ],
-            )
-            .await
     }
 
     async fn one(&self, which: &str, key: &str) -> Result<Option<Found>, Unknown> {
@@ -136,28 +119,35 @@ impl Gateway for Sandbox {
     ) -> Result<Vec<Verdict>, Unknown> {
         let gateway_id = format!("sbx_{merchant_uid}");
         let (status, later_ms, answers) = match token.as_str() {
-            "approve" => ("PAID", 0, 1),
-            "twice" => ("PAID", 0, 2),
-            "late" => ("PAID", self.late_ms, 0),
+            "approve" => (PAID, 0, 1),
+            "twice" => (PAID, 0, 2),
+            "late" => (PAID, self.late_ms, 0),
             "timeout" => return std::future::pending().await,
             _ => ("DECLINED", 0, 1),
         };
-        self.enter(&gateway_id, merchant_uid, true, amount, status, later_ms)
-            .await?;
+        let now = self.clock.now();
+        let charge = Charge {
+            gateway_id: gateway_id.clone(),
+            merchant_uid: merchant_uid.to_owned(),
+            by_card: true,
+            amount,
+            status,
+            due_at: now.plus_millis(later_ms),
+            created_at: now,
+        };
+        let entered = self.books.write(Entry::Charge(charge)).await?;
         if answers == 0 {
             return std::future::pending().await;
         }
-        let verdict = match self.one("gateway_id = $1", &gateway_id).await? {
-            Some(Found {
-                status: Status::Paid,
-                gateway_id,
-                amount,
-                ..
-            }) => Verdict::Paid { gateway_id, amount },
-            Some(Found {
-                status: Status::Failed { reason },
-                ..
-            }) => Verdict::Declined { reason },
+        let charged = if entered {
+            Some((gateway_id, amount, status_of(status)))
+        } else {
+            let before = self.one("gateway_id = $1", &gateway_id).await?;
+            before.map(|found| (found.gateway_id, found.amount, found.status))
+        };
+        let verdict = match charged {
+            Some((gateway_id, amount, Status::Paid)) => Verdict::Paid { gateway_id, amount },
+            Some((.., Status::Failed { reason })) => Verdict::Declined { reason },
             _ => Verdict::Declined {
                 reason: "this merchant uid was used before".to_owned(),
             },
@@ -192,12 +182,8 @@ impl Gateway for Sandbox {
                 if amount.is_some_and(|amount| amount != found.amount) {
                     return refused("another amount was paid");
                 }
-                self.books
-                    .write(
-                        "UPDATE sandbox_charge SET status = 'CANCELLED' WHERE gateway_id = $1",
-                        vec![gateway_id.into()],
-                    )
-                    .await?;
+                let cancel = Entry::Cancel(gateway_id.to_owned());
+                self.books.write(cancel).await?;
                 Ok(Refund::Done)
             }
             _ => refused("there is no such payment"),
@@ -211,12 +197,17 @@ fn found(row: Vec<Value>) -> Result<Found, RowError> {
         gateway_id: row.text()?,
         merchant_uid: row.text()?,
         amount: Money::new(row.integer()?).ok_or_else(|| RowError("amount".into()))?,
-        status: match row.text()?.as_str() {
-            "PAID" => Status::Paid,
-            "CANCELLED" => Status::Cancelled,
-            _ => Status::Failed {
-                reason: "the card was declined".to_owned(),
-            },
-        },
+        status: status_of(&row.text()?),
     })
+}
+
+/// A status as the books have it.
+fn status_of(text: &str) -> Status {
+    match text {
+        PAID => Status::Paid,
+        "CANCELLED" => Status::Cancelled,
+        _ => Status::Failed {
+            reason: "the card was declined".to_owned(),
+        },
+    }
 }

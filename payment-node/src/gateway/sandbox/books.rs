@@ -1,14 +1,14 @@
 //! What the sandbox writes: all that waits is written together, in one transaction, since each has
 //! the disk wait.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
-use node::{store::DatabaseUrl, table::Value};
+use messages::{Money, Timestamp};
+use node::store::DatabaseUrl;
 use sqlx::{
-    AssertSqlSafe, Connection as _, Database, Encode, Pool, Postgres, Sqlite, Type,
+    Connection as _, Database, Encode, Pool, Postgres, QueryBuilder, Sqlite, Type,
     error::ErrorKind,
     postgres::PgPoolOptions,
-    query::Query,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::sync::{mpsc, oneshot};
@@ -26,10 +26,32 @@ const WAITING_MAX: usize = 256;
 pub(super) struct Books(mpsc::Sender<Write>);
 
 struct Write {
-    sql: &'static str,
-    values: Vec<Value>,
-    written: oneshot::Sender<Result<(), Unknown>>,
+    entry: Entry,
+    written: oneshot::Sender<Result<Entered, Unknown>>,
 }
+
+/// What is written.
+pub(super) enum Entry {
+    /// A payment, unless there is one of this id, or of this merchant uid by card.
+    Charge(Charge),
+    /// That the payment of this id was given back.
+    Cancel(String),
+}
+
+/// A payment as the books have it.
+#[derive(Clone)]
+pub(super) struct Charge {
+    pub(super) gateway_id: String,
+    pub(super) merchant_uid: String,
+    pub(super) by_card: bool,
+    pub(super) amount: Money,
+    pub(super) status: &'static str,
+    pub(super) due_at: Timestamp,
+    pub(super) created_at: Timestamp,
+}
+
+/// Whether something was written; of charges only the first of an id is.
+pub(super) type Entered = bool;
 
 /// Where it is written.
 enum Place {
@@ -67,14 +89,10 @@ impl Books {
     }
 
     /// Writes; it is on the disk when this returns well.
-    pub(super) async fn write(&self, sql: &'static str, values: Vec<Value>) -> Result<(), Unknown> {
+    pub(super) async fn write(&self, entry: Entry) -> Result<Entered, Unknown> {
         let gone = || Unknown("the sandbox has stopped".to_owned());
         let (written, outcome) = oneshot::channel();
-        let write = Write {
-            sql,
-            values,
-            written,
-        };
+        let write = Write { entry, written };
         self.0.send(write).await.map_err(|_| gone())?;
         outcome.await.map_err(|_| gone())?
     }
@@ -87,12 +105,14 @@ async fn write(place: Place, mut waiting: mpsc::Receiver<Write>) {
         let together = place.write(&batch).await;
         // One that the tables refuse must not keep the others from being written.
         let refused = together.as_ref().is_err_and(is_refused);
-        for write in batch.drain(..) {
+        for (n, write) in batch.drain(..).enumerate() {
             let written = match &together {
-                Ok(()) => Ok(()),
+                Ok(entered) => Ok(entered[n]),
                 Err(_) if refused => {
                     let alone = place.write(std::slice::from_ref(&write)).await;
-                    alone.map_err(|error| Unknown(error.to_string()))
+                    alone
+                        .map(|entered| entered[0])
+                        .map_err(|error| Unknown(error.to_string()))
                 }
                 Err(error) => Err(Unknown(error.to_string())),
             };
@@ -109,70 +129,151 @@ fn is_refused(error: &sqlx::Error) -> bool {
 }
 
 impl Place {
-    /// Writes all of it or nothing.
-    async fn write(&self, batch: &[Write]) -> Result<(), sqlx::Error> {
-        match self {
+    /// Writes all of it or nothing, and tells of each whether it was entered.
+    async fn write(&self, batch: &[Write]) -> Result<Vec<Entered>, sqlx::Error> {
+        let entered = match self {
             Self::Sqlite(pool) => {
                 let mut connection = pool.acquire().await?;
                 let written = async {
                     let mut transaction = connection.begin().await?;
-                    for write in batch {
-                        bound::<Sqlite>(write).execute(&mut *transaction).await?;
+                    let mut entered = Vec::new();
+                    if let Some(mut charges) = charges::<Sqlite>(batch) {
+                        let ids = charges.build_query_scalar();
+                        entered = ids.fetch_all(&mut *transaction).await?;
                     }
-                    transaction.commit().await
+                    if let Some(mut cancels) = cancels::<Sqlite>(batch) {
+                        cancels.build().execute(&mut *transaction).await?;
+                    }
+                    transaction.commit().await?;
+                    Ok(entered)
                 };
-                let written = written.await;
+                let written: Result<Vec<String>, sqlx::Error> = written.await;
                 if written.is_err() {
                     // What SQLite has rolled back by itself, as on a full disk, the library counts
                     // as open still: a later transaction would be part of it and never be over.
                     let _ = connection.close().await;
                 }
-                written
+                written?
             }
             Self::Postgres(pool) => {
                 let mut transaction = pool.begin().await?;
-                for write in batch {
-                    bound::<Postgres>(write).execute(&mut *transaction).await?;
+                let mut entered = Vec::new();
+                if let Some(mut charges) = charges::<Postgres>(batch) {
+                    let ids = charges.build_query_scalar();
+                    entered = ids.fetch_all(&mut *transaction).await?;
                 }
-                transaction.commit().await
+                if let Some(mut cancels) = cancels::<Postgres>(batch) {
+                    cancels.build().execute(&mut *transaction).await?;
+                }
+                transaction.commit().await?;
+                entered
             }
-        }
+        };
+        Ok(told(batch, entered))
     }
 }
 
-fn bound<'q, DB>(write: &'q Write) -> Query<'q, DB, DB::Arguments>
+/// All charges in one statement, since each is a message to the database and back; it finds the ids
+/// of those that were entered.
+fn charges<DB>(batch: &[Write]) -> Option<QueryBuilder<DB>>
 where
     DB: Database,
-    Option<&'q str>: Encode<'q, DB> + Type<DB>,
-    Option<i64>: Encode<'q, DB> + Type<DB>,
-    Option<bool>: Encode<'q, DB> + Type<DB>,
+    String: Encode<'static, DB> + Type<DB>,
+    &'static str: Encode<'static, DB> + Type<DB>,
+    bool: Encode<'static, DB> + Type<DB>,
+    i64: Encode<'static, DB> + Type<DB>,
 {
-    let query = sqlx::query(AssertSqlSafe(write.sql));
-    write.values.iter().fold(query, |query, value| match value {
-        Value::Text(text) => query.bind(text.as_deref()),
-        Value::Integer(integer) => query.bind(*integer),
-        Value::Boolean(truth) => query.bind(*truth),
-    })
+    let charges = batch.iter().filter_map(|write| match &write.entry {
+        Entry::Charge(charge) => Some(charge.clone()),
+        Entry::Cancel(_) => None,
+    });
+    let mut charges = charges.peekable();
+    charges.peek()?;
+    let mut insert = QueryBuilder::new(
+        "INSERT INTO sandbox_charge \
+         (gateway_id, merchant_uid, by_card, amount, status, due_at, created_at) ",
+    );
+    insert.push_values(charges, |mut row, charge| {
+        row.push_bind(charge.gateway_id)
+            .push_bind(charge.merchant_uid)
+            .push_bind(charge.by_card)
+            .push_bind(charge.amount.get())
+            .push_bind(charge.status)
+            .push_bind(String::from(charge.due_at))
+            .push_bind(String::from(charge.created_at));
+    });
+    insert.push(" ON CONFLICT DO NOTHING RETURNING gateway_id");
+    Some(insert)
+}
+
+/// All that is given back, in one statement.
+fn cancels<DB>(batch: &[Write]) -> Option<QueryBuilder<DB>>
+where
+    DB: Database,
+    String: Encode<'static, DB> + Type<DB>,
+{
+    let cancelled = batch.iter().filter_map(|write| match &write.entry {
+        Entry::Cancel(gateway_id) => Some(gateway_id.clone()),
+        Entry::Charge(_) => None,
+    });
+    let mut cancelled = cancelled.peekable();
+    cancelled.peek()?;
+    let mut update =
+        QueryBuilder::new("UPDATE sandbox_charge SET status = 'CANCELLED' WHERE gateway_id IN (");
+    let mut ids = update.separated(", ");
+    for gateway_id in cancelled {
+        ids.push_bind(gateway_id);
+    }
+    update.push(")");
+    Some(update)
+}
+
+/// Of each write whether it was entered; of two charges of one id the first was.
+fn told(batch: &[Write], entered: Vec<String>) -> Vec<Entered> {
+    let mut entered: HashSet<String> = entered.into_iter().collect();
+    let told = batch.iter().map(|write| match &write.entry {
+        Entry::Charge(charge) => entered.remove(&charge.gateway_id),
+        Entry::Cancel(_) => true,
+    });
+    told.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const INSERT: &str = "INSERT INTO charge (id) VALUES ($1)";
+    const TABLE: &str = "CREATE TABLE sandbox_charge (gateway_id TEXT NOT NULL PRIMARY KEY, \
+         merchant_uid TEXT NOT NULL, by_card INTEGER NOT NULL, amount INTEGER NOT NULL, \
+         status TEXT NOT NULL CHECK (status <> ''), due_at TEXT NOT NULL, created_at TEXT NOT NULL)";
 
-    fn write(id: Value) -> Write {
+    fn charge(gateway_id: &str, status: &'static str) -> Write {
         let (written, _) = oneshot::channel();
+        let at = Timestamp::from_millis(0);
+        let charge = Charge {
+            gateway_id: gateway_id.to_owned(),
+            merchant_uid: "order".to_owned(),
+            by_card: true,
+            amount: Money::new(1).unwrap(),
+            status,
+            due_at: at,
+            created_at: at,
+        };
         Write {
-            sql: INSERT,
-            values: vec![id],
+            entry: Entry::Charge(charge),
             written,
         }
     }
 
-    #[tokio::test]
-    async fn what_fails_on_a_full_disk_leaves_no_transaction_open() {
-        let folder = tempfile::tempdir().unwrap();
+    fn cancel(gateway_id: &str) -> Write {
+        let (written, _) = oneshot::channel();
+        Write {
+            entry: Entry::Cancel(gateway_id.to_owned()),
+            written,
+        }
+    }
+
+    /// Books on a new file, and another look into it.
+    async fn books(folder: &tempfile::TempDir) -> (Place, Pool<Sqlite>) {
         let options = SqliteConnectOptions::new()
             .filename(folder.path().join("books.db"))
             .create_if_missing(true)
@@ -182,21 +283,48 @@ mod tests {
         let other = SqlitePoolOptions::new().connect_lazy_with(options.clone());
         let pool = SqlitePoolOptions::new().max_connections(1);
         let place = Place::Sqlite(pool.connect_lazy_with(options));
-        let table = "CREATE TABLE charge (id TEXT NOT NULL)";
-        sqlx::query(table).execute(&other).await.unwrap();
+        sqlx::query(TABLE).execute(&other).await.unwrap();
+        (place, other)
+    }
 
-        let full = place.write(&[write("x".repeat(100_000).into())]).await;
-        let refused = place.write(&[write(Value::Text(None))]).await;
-        place.write(&[write("short".into())]).await.unwrap();
+    #[tokio::test]
+    async fn each_is_told_whether_it_was_entered() {
+        let folder = tempfile::tempdir().unwrap();
+        let (place, _) = books(&folder).await;
+        let both = [
+            charge("a", "PAID"),
+            charge("a", "DECLINED"),
+            charge("b", "PAID"),
+        ];
+        assert_eq!(place.write(&both).await.unwrap(), [true, false, true]);
+        let mixed = [
+            cancel("a"),
+            charge("b", "PAID"),
+            cancel("none"),
+            charge("c", "PAID"),
+        ];
+        let entered = place.write(&mixed).await.unwrap();
+        assert_eq!(entered, [true, false, true, true]);
+    }
+
+    #[tokio::test]
+    async fn what_fails_on_a_full_disk_leaves_no_transaction_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let (place, other) = books(&folder).await;
+
+        let full = place.write(&[charge(&"x".repeat(100_000), "PAID")]).await;
+        let refused = place.write(&[charge("refused", "")]).await;
+        place.write(&[charge("short", "PAID")]).await.unwrap();
 
         assert!(full.unwrap_err().to_string().contains("full"));
         assert!(is_refused(&refused.unwrap_err()));
-        let there: Vec<String> = sqlx::query_scalar("SELECT id FROM charge")
+        let there: Vec<String> = sqlx::query_scalar("SELECT gateway_id FROM sandbox_charge")
             .fetch_all(&other)
             .await
             .unwrap();
         assert_eq!(there, ["short"], "seen by others, since it is committed");
-        let again = sqlx::query("DELETE FROM charge").execute(&other).await;
-        assert_eq!(again.unwrap().rows_affected(), 1, "nobody is locked out");
+        let again = sqlx::query("DELETE FROM sandbox_charge").execute(&other);
+        let again = again.await.unwrap().rows_affected();
+        assert_eq!(again, 1, "nobody is locked out");
     }
 }
