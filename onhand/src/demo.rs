@@ -1,6 +1,10 @@
 //! The demo catalogue, and what a newcomer is told.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use messages::{Money, Origin, product};
 use node::{
@@ -16,12 +20,17 @@ const PRODUCTS: [(&str, i64, i64); 3] = [
 ];
 
 /// Fills an empty catalogue once the service is ready, and tells where to look.
-pub(crate) async fn fill_and_tell(products: Service<Product>, address: SocketAddr, nats: String) {
+pub(crate) async fn fill_and_tell(
+    products: Service<Product>,
+    address: SocketAddr,
+    nats: String,
+    data: PathBuf,
+) {
     while !products.missing().is_empty() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     match first_product(&products).await {
-        Ok(product) => tell(address, &nats, &product),
+        Ok(product) => tell(address, &nats, &product, &data),
         Err(error) => tracing::error!("the demo catalogue cannot be made: {error:#}"),
     }
 }
@@ -55,9 +64,12 @@ async fn first_product(products: &Service<Product>) -> anyhow::Result<String> {
     first.ok_or_else(|| anyhow::anyhow!("no product was made"))
 }
 
-fn tell(address: SocketAddr, nats: &str, product: &str) {
+fn tell(address: SocketAddr, nats: &str, product: &str, data: &Path) {
     let order =
         format!(r#"{{"buyerId":"u-001","items":[{{"productId":"{product}","quantity":3}}]}}"#);
+    // In full: they are meant for another terminal, wherever that is.
+    let program = std::env::current_exe().unwrap_or_else(|_| "onhand".into());
+    let (program, data) = (program.display(), data.display());
     println!(
         "\nOnhand listens on http://{address}\n\n\
          A first order:\n  curl -s http://{address}/orders -H 'content-type: application/json' -d '{order}'\n\n\
@@ -65,8 +77,8 @@ fn tell(address: SocketAddr, nats: &str, product: &str) {
          curl -s http://{address}/products\n  curl -s http://{address}/products/{product}/ledger\n  \
          curl -s http://{address}/metrics\n\n\
          What the services say to each other:\n  \
-         nats --server {nats} sub 'cmd.>' --translate 'target/release/onhand decode'\n  \
+         nats --server {nats} sub 'cmd.>' --translate '{program} decode'\n  \
          (likewise 'reply.>' and 'event.>')\n\n\
-         Check the books:\n  target/release/onhand audit\n\nCtrl-C stops everything.\n"
+         Check the books:\n  {program} audit --data {data}\n\nCtrl-C stops everything.\n"
     );
 }

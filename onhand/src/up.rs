@@ -111,10 +111,11 @@ async fn serve(args: &Args, url: &str, metrics: telemetry::PrometheusHandle) -> 
         process.reader(&ranking, ranking_node::rest::router(best)),
     ];
     let (demo, url) = (args.demo, nats::shown(url));
+    let data = std::path::absolute(&common.data)?;
     let announce = move |address: SocketAddr| {
         tracing::info!("listening on http://{address}, broker {url}");
         if demo {
-            tokio::spawn(demo::fill_and_tell(products, address, url));
+            tokio::spawn(demo::fill_and_tell(products, address, url, data));
         }
     };
     process
