@@ -92,7 +92,7 @@ bench: ## compare with databases and services (SCENARIO=…, FULL=1), or measure
 	exec tools/foreground "$(TARGET)/release/onhand" bench \
 		$(if $(ARGS),$(ARGS),--table $(if $(FULL),$(LONG),$(SHORT)) $(if $(SCENARIO),--only $(SCENARIO)) $(RESULTS))
 
-growth: ## measure with more and more products, clients, lines, partitions, orders (FULL=1 further)
+growth: ## measure with more and more products, clients, lines, partitions, processes, orders (FULL=1 further)
 	@set -eu; \
 	nats_server=$$(tools/nats-server); \
 	$(CARGO) build --release --locked -p onhand; \

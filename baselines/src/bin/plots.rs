@@ -1,4 +1,5 @@
-//! Draws what `onhand bench --growth` measured: one SVG a series, orders a second and latencies.
+//! Draws what `onhand bench --growth` measured: one SVG a series, with orders a
+//! second, latencies and memory.
 
 use std::path::{Path, PathBuf};
 
@@ -38,17 +39,22 @@ struct Point {
     orders_per_second: f64,
     p50_ms: f64,
     p99_ms: f64,
+    resident_mib: f64,
 }
 
 /// One curve of a picture.
 type Curve = (&'static str, RGBColor, fn(&Point) -> f64);
 
-const SIZE: (u32, u32) = (860, 340);
+const SIZE: (u32, u32) = (1_200, 320);
 const RATE: &[Curve] = &[("orders/s", BLUE, |point| point.orders_per_second)];
 const LATENCY: &[Curve] = &[
     ("p50 ms", GREEN, |point| point.p50_ms),
     ("p99 ms", RED, |point| point.p99_ms),
 ];
+const MEMORY: &[Curve] = &[("MiB of nodes and broker", MAGENTA, |point| {
+    point.resident_mib
+})];
+const CHARTS: [&[Curve]; 3] = [RATE, LATENCY, MEMORY];
 
 fn main() -> Result<()> {
     let args = Args::parse();
@@ -68,14 +74,15 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Rates to the left, latencies to the right, over one axis from small to large.
+/// Rates, latencies and memory beside one another, over one axis from small to large.
 fn draw(series: &Series, file: &Path) -> Result<()> {
     ensure!(!series.points.is_empty(), "there is nothing to draw");
     let area = SVGBackend::new(file, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
-    let (left, right) = area.split_horizontally(SIZE.0 / 2);
-    chart(&left, series, RATE)?;
-    chart(&right, series, LATENCY)?;
+    let parts = area.split_evenly((1, CHARTS.len()));
+    for (part, curves) in parts.iter().zip(CHARTS) {
+        chart(part, series, curves)?;
+    }
     area.present()?;
     Ok(())
 }

@@ -63,7 +63,8 @@ pub(crate) struct Args {
     /// Compare: each line of the table of comparisons, ours and the others in turns
     #[arg(long, conflicts_with_all = ["url", "matrix", "pgbench", "clients", "rate"])]
     pub(super) table: bool,
-    /// Measure with more and more products, clients, lines an order, partitions, and orders in the databases
+    /// Measure with more and more products, clients, lines an order, partitions,
+    /// processes, and orders in the databases
     #[arg(long, conflicts_with_all = ["url", "matrix", "pgbench", "clients", "rate", "table"])]
     pub(super) growth: bool,
     /// Kill an Onhand with so many orders in flight, and see how long it takes to go on
@@ -99,6 +100,8 @@ pub(super) struct Ground {
     pub(super) slow_disk_ms: u64,
     /// How many partitions each service has; none for as many as it has by itself.
     pub(super) partitions: Option<u16>,
+    /// How many processes share the work; more than one need Postgres.
+    pub(super) processes: usize,
 }
 
 /// Who decides when the next order is sent.
@@ -175,6 +178,7 @@ impl Setting {
                 store: Store::Sqlite,
                 slow_disk_ms: 0,
                 partitions: None,
+                processes: 1,
             },
             warm_up,
             measured,
@@ -196,6 +200,7 @@ impl Args {
                 store: self.store,
                 slow_disk_ms: self.slow_disk_ms.unwrap_or(0),
                 partitions: None,
+                processes: 1,
             };
             setting.plan.goods = self.products.unwrap_or(setting.plan.goods);
             setting.plan.lines = self.lines.unwrap_or(setting.plan.lines);

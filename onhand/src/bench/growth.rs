@@ -1,5 +1,5 @@
-//! What grows, and what it does to speed: the same load with more products, clients, lines or
-//! partitions, and on a ledger that gets longer. What should be flat is to be seen to be flat.
+//! What grows, and what it does to speed: the same load with more products, clients, lines,
+//! partitions or processes, and on a ledger that gets longer. What should be flat is to be seen to be flat.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::args::{Pace, Setting};
+use super::args::{Pace, Setting, Store};
 use super::figures::Figures;
 use super::machine::Machine;
 use super::report::Versions;
@@ -48,6 +48,7 @@ const PRODUCTS: (&[usize], &[usize]) = (&[1, 10, 100, 1_000, 10_000], &[100_000,
 const CLIENTS: (&[usize], &[usize]) = (&[1, 4, 16, 64, 256, 1_024], &[4_096, 10_000]);
 const LINES: (&[usize], &[usize]) = (&[1, 2, 5, 10, 20, 50], &[100]);
 const PARTITIONS: (&[usize], &[usize]) = (&[1, 4, 16, 64], &[256, 1_024]);
+const PROCESSES: (&[usize], &[usize]) = (&[1, 2, 4], &[8]);
 /// How often the ledger is looked at while it grows.
 const LEDGER_LOOKS: (usize, usize) = (6, 60);
 /// Orders of many lines come from fewer clients, or each would wait for seconds.
@@ -85,7 +86,13 @@ pub(super) async fn run(mut session: Session) -> Result<ExitCode> {
         setting.ground.partitions = u16::try_from(partitions).ok();
         (partitions, setting)
     });
-    let series: [(_, _, Vec<_>); 4] = [
+    let processes = take(PROCESSES).into_iter().map(|processes| {
+        let mut setting = catalogue;
+        setting.ground.store = Store::Postgres;
+        setting.ground.processes = processes;
+        (processes, setting)
+    });
+    let series: [(_, _, Vec<_>); 5] = [
         ("products", "products", products.collect()),
         ("clients", "clients", clients.collect()),
         ("lines", "lines an order", lines.collect()),
@@ -93,6 +100,11 @@ pub(super) async fn run(mut session: Session) -> Result<ExitCode> {
             "partitions",
             "partitions of each service",
             partitions.collect(),
+        ),
+        (
+            "processes",
+            "processes on one Postgres",
+            processes.collect(),
         ),
     ];
     for (name, grows, settings) in series {

@@ -17,6 +17,9 @@ pub(super) fn name(setting: Setting) -> String {
     if setting.ground.store == Store::Postgres {
         name += " on Postgres";
     }
+    if setting.ground.processes > 1 {
+        let _ = write!(name, ", {} processes", setting.ground.processes);
+    }
     if setting.ground.slow_disk_ms > 0 {
         let _ = write!(name, ", fsync {} ms slower", setting.ground.slow_disk_ms);
     }

@@ -200,6 +200,7 @@ fn on(setting: Setting, store: Store, slow_disk_ms: u64) -> Setting {
         store,
         slow_disk_ms,
         partitions: None,
+        processes: 1,
     };
     Setting { ground, ..setting }
 }

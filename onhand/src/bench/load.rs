@@ -26,7 +26,8 @@ const BACK_OFF: Duration = Duration::from_millis(20);
 
 /// One run to come.
 pub(super) struct Load {
-    pub(super) target: Target,
+    /// Every address of what is measured; connections are spread over them.
+    pub(super) targets: Vec<Target>,
     pub(super) work: Arc<Work>,
     pub(super) setting: Setting,
     pub(super) stop: Stop,
@@ -55,8 +56,9 @@ struct Shared {
 async fn drive(load: Load) -> Result<Tally> {
     let (setting, plan) = (load.setting, *load.work.plan());
     let mut connections = Vec::with_capacity(setting.pace.connections());
-    for _ in 0..setting.pace.connections() {
-        connections.push(Connection::open(load.target).await?);
+    let targets = load.targets.iter().copied().cycle();
+    for target in targets.take(setting.pace.connections()) {
+        connections.push((Connection::open(target).await?, target));
     }
     let begin = Instant::now();
     let start = begin + setting.warm_up;
@@ -87,7 +89,8 @@ async fn drive(load: Load) -> Result<Tally> {
     };
     let mut clients = JoinSet::new();
     for (connection, seed) in connections.into_iter().zip(1..) {
-        clients.spawn(client(Arc::clone(&shared), connection, Draw::new(seed)));
+        let client = client(Arc::clone(&shared), connection, Draw::new(seed));
+        clients.spawn(client);
     }
     drain(&mut clients, &shared).await?;
     releaser
@@ -131,7 +134,11 @@ impl Shared {
     }
 }
 
-async fn client(shared: Arc<Shared>, mut connection: Connection, mut draw: Draw) {
+async fn client(
+    shared: Arc<Shared>,
+    (mut connection, target): (Connection, Target),
+    mut draw: Draw,
+) {
     while let Some(due) = shared.pacing.next(|| shared.over()).await {
         let Some(mut request) = shared.load.work.next(&mut draw) else {
             return;
@@ -149,7 +156,7 @@ async fn client(shared: Arc<Shared>, mut connection: Connection, mut draw: Draw)
             tokio::time::sleep(BACK_OFF).await;
         }
         if !connection.usable() {
-            let Some(another) = reconnect(&shared).await else {
+            let Some(another) = reconnect(&shared, target).await else {
                 return;
             };
             connection = another;
@@ -157,9 +164,9 @@ async fn client(shared: Arc<Shared>, mut connection: Connection, mut draw: Draw)
     }
 }
 
-async fn reconnect(shared: &Shared) -> Option<Connection> {
+async fn reconnect(shared: &Shared, target: Target) -> Option<Connection> {
     while !shared.over() {
-        match Connection::open(shared.load.target).await {
+        match Connection::open(target).await {
             Ok(connection) => return Some(connection),
             Err(fault) => shared.tally().unexpected(fault.to_string()),
         }

@@ -42,7 +42,7 @@ pub(super) async fn run(mut session: Session, orders: usize) -> Result<ExitCode>
     let ground = setting.ground;
     let mut server = session.stop.block(move || Server::spawn(ground)).await?;
     let placed = match session.stop.or(server.ready()).await {
-        Ok(target) => session.stop.or(place(target, setting, orders)).await,
+        Ok(targets) => session.stop.or(place(targets[0], setting, orders)).await,
         Err(fault) => Err(fault),
     };
     let placed = match placed {
@@ -56,7 +56,7 @@ pub(super) async fn run(mut session: Session, orders: usize) -> Result<ExitCode>
     let began = Instant::now();
     let mut server = session.stop.block(move || Server::on(data)).await?;
     let moved = async {
-        let target = server.ready().await?;
+        let target = server.ready().await?[0];
         let ready_s = began.elapsed().as_secs_f64();
         let every = (placed.len() / PAID).max(1);
         let some: Vec<&Value> = placed.iter().step_by(every).collect();

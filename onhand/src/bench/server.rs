@@ -1,4 +1,4 @@
-//! An Onhand of the bench's own: a child process on fresh databases in a temporary folder, so that
+//! An Onhand of the bench's own: child processes on fresh databases in a temporary folder, so that
 //! load, stop and audit touch nothing that anybody keeps.
 
 use std::path::{Path, PathBuf};
@@ -19,8 +19,15 @@ use super::slow_disk;
 use super::target::Target;
 
 pub(super) struct Server {
-    child: Child,
+    /// The first starts the broker; the others use it.
+    processes: Vec<Process>,
     data: Data,
+}
+
+struct Process {
+    child: Child,
+    /// Its data folder.
+    folder: PathBuf,
 }
 
 const READY_WITHIN: Duration = Duration::from_mins(1);
@@ -28,6 +35,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const STOPPED_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const ADDRESS: &str = "onhand.addr";
+const BROKER: &str = "nats.url";
+const BROKER_PID: &str = "nats.pid";
 const LOG: &str = "bench-server.log";
 const LOG_LINES_SHOWN: usize = 10;
 /// What would lead the bench's own Onhand to a broker or to databases that somebody else uses.
@@ -58,15 +67,62 @@ impl Server {
 
     /// Starts the process on what another left.
     pub(super) fn on(data: Data) -> Result<Self> {
-        let log = std::fs::File::create(data.path().join(LOG)).context("cannot write its log")?;
-        let child = data
-            .onhand("up")?
-            .envs(slow_disk::environment(data.slow_disk_ms, data.path())?)
-            .args(["--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0"])
-            .envs(
-                data.partitions
-                    .map(|n| ("ONHAND_PARTITIONS", n.to_string())),
-            )
+        let mut first = data.up(data.path())?;
+        first.args(["--nats-listen", "127.0.0.1:0"]);
+        let processes = vec![Process::start(first, data.path().to_owned())?];
+        Ok(Self { processes, data })
+    }
+
+    /// Waits until it takes orders at every of its addresses.
+    pub(super) async fn ready(&mut self) -> Result<Vec<Target>> {
+        let mut targets = vec![self.processes[0].ready().await?];
+        for number in 2..=self.data.ground.processes {
+            let folder = self.data.path().join(format!("process-{number}"));
+            std::fs::create_dir(&folder).context("cannot make a data folder")?;
+            let broker = std::fs::read_to_string(self.data.path().join(BROKER))?;
+            let mut another = self.data.up(&folder)?;
+            another.args(["--nats-url", broker.trim()]);
+            self.processes.push(Process::start(another, folder)?);
+        }
+        for another in &mut self.processes[1..] {
+            targets.push(another.ready().await?);
+        }
+        Ok(targets)
+    }
+
+    /// Ends it as a fault would, and hands over its data. Its broker lives on, as it does then.
+    pub(super) async fn kill(mut self) -> Result<Data> {
+        for process in &mut self.processes {
+            process.child.kill().await?;
+            let address = process.folder.join(ADDRESS);
+            std::fs::remove_file(address).context("cannot remove its address")?;
+        }
+        Ok(self.data)
+    }
+
+    /// Stops it as an operator would, and hands over its data.
+    pub(super) async fn stop(mut self) -> Result<Data> {
+        let mut well = Ok(());
+        // The first has the broker, so it goes last.
+        while let Some(process) = self.processes.pop() {
+            well = well.and(process.stop().await);
+        }
+        well.map(|()| self.data)
+    }
+
+    /// How much memory it and its broker hold at the moment, in MiB.
+    pub(super) fn resident_mib(&self) -> u64 {
+        let broker = std::fs::read_to_string(self.data.path().join(BROKER_PID)).ok();
+        let ids = self.processes.iter().filter_map(|p| p.child.id());
+        let pids = ids.map(|id| id.to_string()).chain(broker);
+        pids.map(|pid| machine::resident_mib(pid.trim())).sum()
+    }
+}
+
+impl Process {
+    fn start(mut command: Command, folder: PathBuf) -> Result<Self> {
+        let log = std::fs::File::create(folder.join(LOG)).context("cannot write its log")?;
+        let child = command
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -75,13 +131,12 @@ impl Server {
             .kill_on_drop(true)
             .spawn()
             .context("cannot start onhand up")?;
-        Ok(Self { child, data })
+        Ok(Self { child, folder })
     }
 
-    /// Waits until it takes orders.
-    pub(super) async fn ready(&mut self) -> Result<Target> {
+    async fn ready(&mut self) -> Result<Target> {
         let deadline = Instant::now() + READY_WITHIN;
-        let file = self.data.path().join(ADDRESS);
+        let file = self.folder.join(ADDRESS);
         loop {
             if let Some(status) = self.child.try_wait()? {
                 bail!("onhand up ended with {status}:\n{}", self.log());
@@ -102,16 +157,7 @@ impl Server {
         }
     }
 
-    /// Ends it as a fault would, and hands over its data. Its broker lives on, as it does then.
-    pub(super) async fn kill(mut self) -> Result<Data> {
-        self.child.kill().await?;
-        let address = self.data.path().join(ADDRESS);
-        std::fs::remove_file(address).context("cannot remove its address")?;
-        Ok(self.data)
-    }
-
-    /// Stops it as an operator would, and hands over its data.
-    pub(super) async fn stop(mut self) -> Result<Data> {
+    async fn stop(mut self) -> Result<()> {
         if let Some(pid) = self.child.id().and_then(|id| pid(&id.to_string())) {
             // It may be gone already, which the wait below tells.
             let _ = kill_process(pid, Signal::TERM);
@@ -123,10 +169,10 @@ impl Server {
                 "onhand up ended with {status}:\n{}",
                 self.log()
             );
-            return Ok(self.data);
+            return Ok(());
         }
         self.child.kill().await?;
-        let broker = std::fs::read_to_string(self.data.path().join("nats.pid"));
+        let broker = std::fs::read_to_string(self.folder.join(BROKER_PID));
         if let Some(pid) = broker.ok().as_deref().and_then(pid) {
             let _ = kill_process(pid, Signal::KILL);
         }
@@ -137,20 +183,8 @@ impl Server {
         )
     }
 
-    /// How much memory it and its broker hold at the moment, in MiB.
-    pub(super) fn resident_mib(&self) -> u64 {
-        let broker = std::fs::read_to_string(self.data.path().join("nats.pid")).ok();
-        let pids = self
-            .child
-            .id()
-            .map(|id| id.to_string())
-            .into_iter()
-            .chain(broker);
-        pids.map(|pid| machine::resident_mib(pid.trim())).sum()
-    }
-
     fn log(&self) -> String {
-        let log = std::fs::read_to_string(self.data.path().join(LOG)).unwrap_or_default();
+        let log = std::fs::read_to_string(self.folder.join(LOG)).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n")
     }
@@ -159,8 +193,7 @@ impl Server {
 /// Where a server keeps its data; it is removed with this.
 pub(super) struct Data {
     folder: TempDir,
-    slow_disk_ms: u64,
-    partitions: Option<u16>,
+    ground: Ground,
     /// Its databases, where they are not in the folder.
     postgres: Option<Postgres>,
 }
@@ -185,8 +218,7 @@ impl Data {
         }
         Ok(Self {
             folder,
-            slow_disk_ms: ground.slow_disk_ms,
-            partitions: ground.partitions,
+            ground,
             postgres,
         })
     }
@@ -194,7 +226,7 @@ impl Data {
     /// Runs `onhand audit` and demands that it finds nothing.
     pub(super) async fn audit(&self) -> Result<()> {
         let output = self
-            .onhand("audit")?
+            .onhand("audit", self.path())?
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output()
@@ -219,11 +251,23 @@ impl Data {
         self.folder.keep()
     }
 
+    /// `onhand up` with a data folder, and a disk as slow as this one.
+    fn up(&self, folder: &Path) -> Result<Command> {
+        let mut command = self.onhand("up", folder)?;
+        command
+            .envs(slow_disk::environment(self.ground.slow_disk_ms, folder)?)
+            .args(["--listen", "127.0.0.1:0"]);
+        if let Some(partitions) = self.ground.partitions {
+            command.env("ONHAND_PARTITIONS", partitions.to_string());
+        }
+        Ok(command)
+    }
+
     /// This program, set up for this data.
-    fn onhand(&self, subcommand: &str) -> Result<Command> {
+    fn onhand(&self, subcommand: &str, folder: &Path) -> Result<Command> {
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         let mut command = Command::new(program);
-        command.arg(subcommand).arg("--data").arg(self.path());
+        command.arg(subcommand).arg("--data").arg(folder);
         // Only the end of its log is shown, and that should be the fault and not where it passed by.
         command.env("RUST_LIB_BACKTRACE", "0");
         for name in NOT_INHERITED {

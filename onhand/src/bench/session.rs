@@ -102,7 +102,7 @@ impl Session {
             results.push(match self.target {
                 Some(target) => {
                     self.stop.or(server::ready(target)).await?;
-                    self.measure(target, setting).await?
+                    self.measure(&[target], setting).await?
                 }
                 None => self.measure_own(setting).await?,
             });
@@ -142,7 +142,7 @@ impl Session {
         let ground = setting.ground;
         let mut server = self.stop.block(move || Server::spawn(ground)).await?;
         let measured = match self.stop.clone().or(server.ready()).await {
-            Ok(target) => self.measure(target, setting).await,
+            Ok(targets) => self.measure(&targets, setting).await,
             Err(fault) => Err(fault),
         };
         let resident = server.resident_mib();
@@ -170,12 +170,12 @@ impl Session {
         Ok(())
     }
 
-    async fn measure(&mut self, target: Target, setting: Setting) -> Result<Measured> {
+    async fn measure(&mut self, targets: &[Target], setting: Setting) -> Result<Measured> {
         let mut runs = Vec::new();
         let mut transactions = Vec::new();
         for number in 1..=self.args.runs {
             let what = labels::name(setting);
-            runs.push(self.run_once(target, setting, (what, number)).await?);
+            runs.push(self.run_once(targets, setting, (what, number)).await?);
             if let Some(baseline) = &self.baseline {
                 transactions.push(compare(&self.stop, Arc::clone(baseline), setting).await?);
             }
@@ -183,18 +183,18 @@ impl Session {
         Ok(Measured::new(setting, runs, transactions))
     }
 
-    /// One run of what a name is shown for, checked.
+    /// One run of what a name is shown for, checked; one address must be given at least.
     pub(super) async fn run_once(
         &mut self,
-        target: Target,
+        targets: &[Target],
         setting: Setting,
         (what, number): (String, usize),
     ) -> Result<Figures> {
-        let plan = setting.plan;
+        let (plan, target) = (setting.plan, targets[0]);
         let work = Arc::new(self.stop.or(Work::prepare(target, plan)).await?);
         let done = Arc::new(AtomicU64::new(0));
         let load = Load {
-            target,
+            targets: targets.to_vec(),
             work: Arc::clone(&work),
             setting,
             stop: self.stop.clone(),

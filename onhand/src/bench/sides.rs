@@ -19,7 +19,7 @@ pub(super) enum Side {
     /// An Onhand.
     Onhand {
         server: Box<Server>,
-        target: Target,
+        targets: Vec<Target>,
         setting: Setting,
     },
     /// A service of the usual kind.
@@ -55,9 +55,9 @@ impl Side {
         let ground = setting.ground;
         let mut server = session.stop.block(move || Server::spawn(ground)).await?;
         match session.stop.or(server.ready()).await {
-            Ok(target) => Ok(Self::Onhand {
+            Ok(targets) => Ok(Self::Onhand {
                 server: Box::new(server),
-                target,
+                targets,
                 setting,
             }),
             Err(fault) => {
@@ -107,10 +107,10 @@ impl Side {
     pub(super) async fn run(&self, session: &mut Session, number: usize) -> Result<Came> {
         let came = match self {
             Self::Onhand {
-                target, setting, ..
+                targets, setting, ..
             } => {
                 let what = labels::name(*setting);
-                Came::Figures(session.run_once(*target, *setting, (what, number)).await?)
+                Came::Figures(session.run_once(targets, *setting, (what, number)).await?)
             }
             Self::Service {
                 service,
@@ -119,7 +119,9 @@ impl Side {
                 name,
             } => {
                 let what = format!("{}: {name}", labels::name(*setting));
-                let figures = session.run_once(*target, *setting, (what, number)).await?;
+                let figures = session
+                    .run_once(&[*target], *setting, (what, number))
+                    .await?;
                 service.settle()?;
                 Came::Figures(figures)
             }
