@@ -94,10 +94,12 @@ bench: ## compare with databases and services (SCENARIO=…, FULL=1), or measure
 
 growth: ## measure with more and more products, clients, lines, partitions, processes, orders (FULL=1 further)
 	@set -eu; \
-	nats_server=$$(tools/nats-server); \
+	export ONHAND_NATS_SERVER ONHAND_POSTGRES_BIN; \
+	ONHAND_NATS_SERVER=$$(tools/nats-server); \
+	ONHAND_POSTGRES_BIN=$$(tools/postgres); \
 	$(CARGO) build --release --locked -p onhand; \
 	mkdir -p target/bench; \
-	ONHAND_NATS_SERVER=$$nats_server exec tools/foreground "$(TARGET)/release/onhand" bench \
+	exec tools/foreground "$(TARGET)/release/onhand" bench \
 		--growth $(if $(FULL),--full --seconds 10,--seconds 3 --warm-up-seconds 1) --json target/bench/growth.json
 
 plots: ## draw what `make growth` measured into docs/plots
