@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use plotters::coord::Shift;
 use plotters::coord::combinators::IntoLogRange as _;
+use plotters::coord::ranged1d::ValueFormatter;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use serde::Deserialize;
 
@@ -54,6 +57,8 @@ const LATENCY: &[Curve] = &[
 const MEMORY: &[Curve] = &[("MiB of nodes and broker", MAGENTA, |point| {
     point.resident_mib
 })];
+/// About so many numbers stand at an axis, or they run into each other.
+const X_LABELS: usize = 5;
 const CHARTS: [&[Curve]; 3] = [RATE, LATENCY, MEMORY];
 
 fn main() -> Result<()> {
@@ -87,30 +92,75 @@ fn draw(series: &Series, file: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A number as an axis shows it: 50, 8k, 2M.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the drawing library asks so"
+)]
+fn short(number: &f64) -> String {
+    match *number {
+        n if n >= 1e6 => format!("{}M", n / 1e6),
+        n if n >= 1e3 => format!("{}k", n / 1e3),
+        n => n.to_string(),
+    }
+}
+
 fn chart(
-    area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
+    area: &DrawingArea<SVGBackend<'_>, Shift>,
     series: &Series,
     curves: &[Curve],
 ) -> Result<()> {
-    // Nothing has no place on an axis that multiplies.
-    let x = |point: &Point| point.x.max(1.0);
     let values = curves
         .iter()
         .flat_map(|(.., of)| series.points.iter().map(of));
-    let top = values.fold(0.0, f64::max) * 1.1;
-    let last = series.points.iter().map(x).fold(10.0, f64::max);
-    let mut chart = ChartBuilder::on(area)
+    let top = values.fold(0.0, f64::max) * 1.3;
+    let first = series
+        .points
+        .iter()
+        .map(|point| point.x)
+        .fold(f64::MAX, f64::min);
+    let last = series
+        .points
+        .iter()
+        .map(|point| point.x)
+        .fold(10.0, f64::max);
+    let mut builder = ChartBuilder::on(area);
+    builder
         .margin(12)
+        .margin_right(28)
         .x_label_area_size(36)
-        .y_label_area_size(56)
-        .build_cartesian_2d((1.0..last).log_scale(), 0.0..top)?;
+        .y_label_area_size(56);
+    // Nothing has no place on an axis that multiplies.
+    if first > 0.0 {
+        let axis = (first..last).log_scale();
+        fill(builder.build_cartesian_2d(axis, 0.0..top)?, series, curves)
+    } else {
+        fill(
+            builder.build_cartesian_2d(first..last, 0.0..top)?,
+            series,
+            curves,
+        )
+    }
+}
+
+fn fill<'a, X>(
+    mut chart: ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, RangedCoordf64>>,
+    series: &Series,
+    curves: &[Curve],
+) -> Result<()>
+where
+    X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
     chart
         .configure_mesh()
         .x_desc(&series.grows)
+        .x_labels(X_LABELS)
+        .x_label_formatter(&short)
+        .y_label_formatter(&short)
         .light_line_style(WHITE)
         .draw()?;
     for (name, color, of) in curves {
-        let points: Vec<_> = series.points.iter().map(|p| (x(p), of(p))).collect();
+        let points: Vec<_> = series.points.iter().map(|p| (p.x, of(p))).collect();
         let color = *color;
         chart
             .draw_series(LineSeries::new(points.clone(), color.stroke_width(2)))?
@@ -124,7 +174,11 @@ fn chart(
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::LowerRight)
+        .position(if curves.len() > 1 {
+            SeriesLabelPosition::UpperLeft
+        } else {
+            SeriesLabelPosition::LowerRight
+        })
         .border_style(BLACK.mix(0.3))
         .background_style(WHITE)
         .draw()?;

@@ -89,8 +89,7 @@ async fn drive(load: Load) -> Result<Tally> {
     };
     let mut clients = JoinSet::new();
     for (connection, seed) in connections.into_iter().zip(1..) {
-        let client = client(Arc::clone(&shared), connection, Draw::new(seed));
-        clients.spawn(client);
+        clients.spawn(client(Arc::clone(&shared), connection, Draw::new(seed)));
     }
     drain(&mut clients, &shared).await?;
     releaser

@@ -73,7 +73,7 @@ impl Server {
         Ok(Self { processes, data })
     }
 
-    /// Waits until it takes orders at every of its addresses.
+    /// Waits until it takes orders at each of its addresses.
     pub(super) async fn ready(&mut self) -> Result<Vec<Target>> {
         let mut targets = vec![self.processes[0].ready().await?];
         for number in 2..=self.data.ground.processes {
