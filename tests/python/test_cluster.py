@@ -48,6 +48,18 @@ def ready(server):
     return healthy and meta["cluster_size"] == 3 and meta.get("leader") in NAMES
 
 
+async def publish(client, subject, data):
+    """Until the stream has a leader, and this server has heard of it, a publish is not acknowledged:
+    it is repeated under the same id, as the nodes do."""
+    for attempt in range(60):
+        try:
+            headers = {"Nats-Msg-Id": subject}
+            return await client.js.publish(subject, data, timeout=1, headers=headers)
+        except (nats.errors.Error, nats.js.errors.Error):
+            assert attempt < 59, "the stream has no leader"
+            await asyncio.sleep(0.25)
+
+
 def urls(servers):
     return ",".join(server.url for server in servers.values())
 
@@ -60,21 +72,12 @@ def test_three_servers_keep_a_stream_when_its_leader_is_killed(processes, folder
             await client.js.add_stream(
                 StreamConfig(name="EVENTS", subjects=["event.>"], num_replicas=3)
             )
-            await client.js.publish("event.order.confirmed", b"before")
+            await publish(client, "event.order.confirmed", b"before")
             cluster = (await client.js.stream_info("EVENTS")).cluster
             assert len(cluster.replicas) == 2
 
             servers[cluster.leader].process.send_signal(signal.SIGKILL)
-            # Until the other two have chosen a leader a publish is not acknowledged; it is repeated
-            # under the same id, as the nodes do.
-            for attempt in range(60):
-                try:
-                    headers = {"Nats-Msg-Id": "after"}
-                    await client.js.publish("event.order.failed", b"after", timeout=1, headers=headers)
-                    break
-                except (nats.errors.Error, nats.js.errors.Error):
-                    assert attempt < 59, "the stream did not come back"
-                    await asyncio.sleep(0.25)
+            await publish(client, "event.order.failed", b"after")
             kept = [(await client.js.get_msg("EVENTS", number)).data for number in (1, 2)]
             assert kept == [b"before", b"after"]
 
