@@ -6,7 +6,9 @@ use std::{collections::HashSet, time::Duration};
 use messages::{Money, Timestamp};
 use node::store::DatabaseUrl;
 use sqlx::{
-    Connection as _, Database, Encode, Pool, Postgres, QueryBuilder, Sqlite, Type,
+    Connection as _, Database, Encode, Executor, FromRow, IntoArguments, Pool, Postgres,
+    QueryBuilder, Sqlite, Type,
+    database::HasStatementCache,
     error::ErrorKind,
     postgres::PgPoolOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -133,21 +135,9 @@ impl Place {
     async fn write(&self, batch: &[Write]) -> Result<Vec<Entered>, sqlx::Error> {
         let entered = match self {
             Self::Sqlite(pool) => {
+                let (charges, cancels) = (charges(batch), cancels(batch));
                 let mut connection = pool.acquire().await?;
-                let written = async {
-                    let mut transaction = connection.begin().await?;
-                    let mut entered = Vec::new();
-                    if let Some(mut charges) = charges::<Sqlite>(batch) {
-                        let ids = charges.build_query_scalar();
-                        entered = ids.fetch_all(&mut *transaction).await?;
-                    }
-                    if let Some(mut cancels) = cancels::<Sqlite>(batch) {
-                        cancels.build().execute(&mut *transaction).await?;
-                    }
-                    transaction.commit().await?;
-                    Ok(entered)
-                };
-                let written: Result<Vec<String>, sqlx::Error> = written.await;
+                let written = transact::<Sqlite>(&mut connection, charges, cancels).await;
                 if written.is_err() {
                     // What SQLite has rolled back by itself, as on a full disk, the library counts
                     // as open still: a later transaction would be part of it and never be over.
@@ -156,21 +146,38 @@ impl Place {
                 written?
             }
             Self::Postgres(pool) => {
-                let mut transaction = pool.begin().await?;
-                let mut entered = Vec::new();
-                if let Some(mut charges) = charges::<Postgres>(batch) {
-                    let ids = charges.build_query_scalar();
-                    entered = ids.fetch_all(&mut *transaction).await?;
-                }
-                if let Some(mut cancels) = cancels::<Postgres>(batch) {
-                    cancels.build().execute(&mut *transaction).await?;
-                }
-                transaction.commit().await?;
-                entered
+                let (charges, cancels) = (charges(batch), cancels(batch));
+                let mut connection = pool.acquire().await?;
+                transact::<Postgres>(&mut connection, charges, cancels).await?
             }
         };
         Ok(told(batch, entered))
     }
+}
+
+/// Runs both statements in one transaction, and finds the ids of the charges that were entered.
+async fn transact<DB>(
+    connection: &mut DB::Connection,
+    charges: Option<QueryBuilder<DB>>,
+    cancels: Option<QueryBuilder<DB>>,
+) -> Result<Vec<String>, sqlx::Error>
+where
+    DB: Database + HasStatementCache,
+    DB::Arguments: IntoArguments<DB>,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    (String,): for<'r> FromRow<'r, DB::Row>,
+{
+    let mut transaction = connection.begin().await?;
+    let mut entered = Vec::new();
+    if let Some(mut charges) = charges {
+        let ids = charges.build_query_scalar();
+        entered = ids.fetch_all(&mut *transaction).await?;
+    }
+    if let Some(mut cancels) = cancels {
+        cancels.build().execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(entered)
 }
 
 /// All charges in one statement, since each is a message to the database and back; it finds the ids
