@@ -114,16 +114,8 @@ fn chart(
         .iter()
         .flat_map(|(.., of)| series.points.iter().map(of));
     let top = values.fold(0.0, f64::max) * 1.3;
-    let first = series
-        .points
-        .iter()
-        .map(|point| point.x)
-        .fold(f64::MAX, f64::min);
-    let last = series
-        .points
-        .iter()
-        .map(|point| point.x)
-        .fold(10.0, f64::max);
+    let x = || series.points.iter().map(|point| point.x);
+    let (first, last) = (x().fold(f64::MAX, f64::min), x().fold(10.0, f64::max));
     let mut builder = ChartBuilder::on(area);
     builder
         .margin(12)
@@ -135,14 +127,12 @@ fn chart(
         let axis = (first..last).log_scale();
         fill(builder.build_cartesian_2d(axis, 0.0..top)?, series, curves)
     } else {
-        fill(
-            builder.build_cartesian_2d(first..last, 0.0..top)?,
-            series,
-            curves,
-        )
+        let axis = first..last;
+        fill(builder.build_cartesian_2d(axis, 0.0..top)?, series, curves)
     }
 }
 
+/// Draws the curves, over an axis of either kind.
 fn fill<'a, X>(
     mut chart: ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, RangedCoordf64>>,
     series: &Series,
