@@ -78,6 +78,18 @@ fn the_host_alone_knows_the_broker_and_the_actors() {
 }
 
 #[test]
+fn the_host_alone_knows_how_the_log_is_written_which_knows_sqlite_alone() {
+    let graph = graph();
+    let needs: Vec<&String> = graph["onhand-sqlite-log"].iter().collect();
+    assert_eq!(needs, ["rusqlite"]);
+    let know = graph
+        .iter()
+        .filter(|(_, needs)| needs.contains("onhand-sqlite-log"));
+    let know: Vec<&String> = know.map(|(name, _)| name).collect();
+    assert_eq!(know, ["onhand-node"]);
+}
+
+#[test]
 fn no_service_knows_another() {
     let graph = graph();
     for service in SERVICES {
@@ -91,7 +103,7 @@ fn no_service_knows_another() {
 #[test]
 fn the_baselines_know_nothing_of_ours() {
     let baselines = &graph()["onhand-baselines"];
-    let ours = ["onhand-messages", "onhand-node"];
+    let ours = ["onhand-messages", "onhand-sqlite-log", "onhand-node"];
     for package in ours.iter().chain(&SERVICES).chain(&ABOVE) {
         assert!(!baselines.contains(*package), "baselines knows {package}");
     }
@@ -123,7 +135,7 @@ fn the_world_of_simulations_knows_no_service() {
 
 #[test]
 fn every_package_of_the_workspace_has_its_place() {
-    let places = ["onhand-messages", "onhand-node"];
+    let places = ["onhand-messages", "onhand-sqlite-log", "onhand-node"];
     let expected: BTreeSet<String> = places
         .iter()
         .chain(&SERVICES)

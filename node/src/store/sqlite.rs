@@ -35,7 +35,10 @@ impl Sqlite {
     /// Opens a database that is there.
     pub(super) fn open(path: &Path) -> Result<Self, StoreFault> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = rusqlite::Connection::open_with_flags(path, flags).map_err(fault)?;
+        // Its log in large pieces: WRITER_PRAGMAS say that a commit is synced, as that demands.
+        let connection =
+            rusqlite::Connection::open_with_flags_and_vfs(path, flags, sqlite_log::name())
+                .map_err(fault)?;
         connection.busy_timeout(CONNECT_WAIT).map_err(fault)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         for (name, value) in database::WRITER_PRAGMAS {
