@@ -18,6 +18,20 @@ pub enum Kind {
     Boolean,
 }
 
+/// When the value of a column changes after the row was made.
+///
+/// It matters for a column that an index is made of: SQLite writes the entry of an index anew for
+/// every update that names such a column, whether its value changes or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changes {
+    /// With many updates: every update sets it.
+    Often,
+    /// Hardly ever: it is set where it differs.
+    Seldom,
+    /// Never: no update sets it.
+    Never,
+}
+
 /// A column of a state table.
 #[derive(Clone, Copy, Debug)]
 pub struct Column {
@@ -25,31 +39,50 @@ pub struct Column {
     pub name: &'static str,
     /// What it holds.
     pub kind: Kind,
+    /// When it changes.
+    pub changes: Changes,
 }
 
 impl Column {
-    /// A column of text.
-    pub const fn text(name: &'static str) -> Self {
+    pub(crate) const fn new(name: &'static str, kind: Kind) -> Self {
         Self {
             name,
-            kind: Kind::Text,
+            kind,
+            changes: Changes::Often,
         }
+    }
+
+    /// The column, which hardly ever changes.
+    #[must_use]
+    pub const fn seldom(self) -> Self {
+        Self {
+            changes: Changes::Seldom,
+            ..self
+        }
+    }
+
+    /// The column, which keeps the value that the row was made with.
+    #[must_use]
+    pub const fn fixed(self) -> Self {
+        Self {
+            changes: Changes::Never,
+            ..self
+        }
+    }
+
+    /// A column of text.
+    pub const fn text(name: &'static str) -> Self {
+        Self::new(name, Kind::Text)
     }
 
     /// A column of integers.
     pub const fn integer(name: &'static str) -> Self {
-        Self {
-            name,
-            kind: Kind::Integer,
-        }
+        Self::new(name, Kind::Integer)
     }
 
     /// A column of truth values.
     pub const fn boolean(name: &'static str) -> Self {
-        Self {
-            name,
-            kind: Kind::Boolean,
-        }
+        Self::new(name, Kind::Boolean)
     }
 }
 

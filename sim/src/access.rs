@@ -11,6 +11,7 @@ use node::store::{
     Batch, CommitError, Creation, LedgerRow, Members, RequestKey, Standing, StateRead, Store,
     StoreFault, Writer,
 };
+use node::table::Table;
 use tokio::time::sleep;
 
 use crate::{
@@ -27,6 +28,11 @@ pub struct Access {
 }
 
 impl Access {
+    /// Lets the database know the table of its service, as migrations do.
+    pub(crate) fn bring_up_to_date(&self, table: &Table) {
+        self.disk.lock().know(table);
+    }
+
     pub(crate) fn new(disk: Disk, life: Arc<Life>) -> Arc<Self> {
         let access = Arc::new(Self {
             disk,

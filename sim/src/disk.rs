@@ -7,7 +7,10 @@ use std::{
 };
 
 use messages::Partition;
-use node::store::{Batch, CommitError, Members};
+use node::{
+    store::{Batch, CommitError, Members},
+    table::Table,
+};
 
 use crate::{access::Access, gate::Gate, life::Life, tables::Tables};
 
@@ -269,6 +272,10 @@ impl State {
 
     pub(crate) fn verdict(&mut self, batch: &Batch) -> Verdict {
         (self.judge)(batch)
+    }
+
+    pub(crate) fn know(&mut self, table: &Table) {
+        self.tables.know(table);
     }
 
     pub(crate) fn write(&mut self, batch: &Batch) -> Result<(), CommitError> {

@@ -199,6 +199,7 @@ impl Machine {
             partitions_max: self.partitions_max,
             journals: None,
         };
+        self.access.bring_up_to_date(&E::TABLE);
         let store = Arc::clone(&self.access) as Arc<dyn Store>;
         let service = finish(Service::on(host, store, None));
         let (stop, stopping) = watch::channel(false);

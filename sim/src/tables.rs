@@ -8,7 +8,7 @@ use node::{
         Batch, CommitError, Creation, LedgerRow, Mark, Position, RequestKey, Standing, StateRead,
         StateWrite,
     },
-    table::{Line, Row},
+    table::{Changes, Column, Line, Row, Table, Value},
 };
 
 /// The tables of one service.
@@ -22,6 +22,7 @@ pub struct Tables {
     pub creations: BTreeMap<(String, String), Creation>,
     /// The positions, each with its number.
     pub positions: BTreeMap<(Mark, Partition), (Position, i64)>,
+    columns: &'static [Column],
     requests: BTreeMap<RequestKey, (Partition, i64)>,
     versions: BTreeSet<(EntityId, i64)>,
 }
@@ -40,6 +41,11 @@ pub struct Kept {
 }
 
 impl Tables {
+    /// Learns which columns the states have.
+    pub(crate) fn know(&mut self, table: &Table) {
+        self.columns = table.columns;
+    }
+
     /// Writes a batch whole, or nothing of it.
     pub(crate) fn write(&mut self, batch: &Batch) -> Result<(), CommitError> {
         self.check(batch)?;
@@ -49,7 +55,7 @@ impl Tables {
                 version: write.version,
                 owing: write.owing,
                 row: Row {
-                    values: write.row.values.clone(),
+                    values: self.values(write),
                     lines: self.lines(write),
                 },
             };
@@ -70,6 +76,20 @@ impl Tables {
                 .insert(place, (write.position.clone(), write.number));
         }
         Ok(())
+    }
+
+    /// An entity's columns after a write, which leaves those alone that never change.
+    fn values(&self, write: &StateWrite) -> Vec<Value> {
+        let mut values = write.row.values.clone();
+        if let Some(kept) = self.states.get(&write.entity) {
+            let columns = self.columns.iter().zip(&mut values).zip(&kept.row.values);
+            for ((column, value), kept) in columns {
+                if column.changes == Changes::Never {
+                    value.clone_from(kept);
+                }
+            }
+        }
+        values
     }
 
     /// An entity's lines after a write, which has those that changed.

@@ -5,17 +5,19 @@ use super::{
     sql::{self, Dialect},
     statement::{Field, Statement},
 };
-use crate::table::{Column, Line, Row, Table};
+use crate::table::{Changes, Column, Line, Row, Table};
 
 /// The statements of a service's writer: their texts are the same for every batch.
 pub(super) struct Statements {
+    dialect: Dialect,
+    table: Table,
     insert_state: Text,
     update_state: Text,
+    update_seldom: Option<Text>,
     lines: Option<Text>,
     ledger: Text,
     request_key: Text,
     position: Text,
-    owing: bool,
 }
 
 /// The text of a statement, and what the rows hold that it takes.
@@ -51,17 +53,20 @@ impl Statements {
             Text::insert(dialect, lines.name, columns, &conflict)
         });
         let position = sql::upsert(&["mark", "partition"], &sql::POSITION);
+        let update_seldom = dialect.update_seldom(table);
         Self {
+            dialect,
+            table: *table,
             insert_state: Text::insert(dialect, table.name, sql::insert_columns(table), ""),
             update_state: Text {
                 sql: dialect.update_states(table),
-                columns: sql::update_columns(table),
+                columns: dialect.update_columns(table),
             },
+            update_seldom: update_seldom.map(|(sql, columns)| Text { sql, columns }),
             lines,
             ledger: Text::insert(dialect, "ledger", sql::LEDGER.to_vec(), ""),
             request_key: Text::insert(dialect, "request_key", sql::REQUEST_KEY.to_vec(), ""),
             position: Text::insert(dialect, "position", sql::POSITION.to_vec(), &position),
-            owing: table.owing,
         }
     }
 
@@ -70,14 +75,21 @@ impl Statements {
     pub(super) fn of<'a>(&'a self, batch: &'a Batch) -> Vec<Statement<'a>> {
         let (fresh, known): (Vec<&StateWrite>, Vec<&StateWrite>) =
             batch.states.iter().partition(|s| s.expected == 0);
-        let fresh = fresh
+        let inserted = fresh
             .into_iter()
-            .map(|s| self.state(s, i64::from(s.partition.0)));
-        let known = known.into_iter().map(|s| self.state(s, s.expected));
+            .map(|s| self.state(s, i64::from(s.partition.0), |_| true));
+        let set = |column: Column| self.dialect.updates(column);
+        let updated = known.iter().map(|s| self.state(s, s.expected, set));
         let mut statements = vec![
-            self.insert_state.on(fresh.collect()),
-            self.update_state.on(known.collect()),
+            self.insert_state.on(inserted.collect()),
+            self.update_state.on(updated.collect()),
         ];
+        if let Some(seldom) = &self.update_seldom {
+            statements.push(Statement {
+                every: false,
+                ..seldom.on(known.iter().map(|s| self.seldom(s)).collect())
+            });
+        }
         if let Some(lines) = &self.lines {
             statements.push(lines.on(batch.states.iter().flat_map(line_values).collect()));
         }
@@ -93,8 +105,14 @@ impl Statements {
         statements
     }
 
-    /// The id, a second column (the partition or the expected version), the version, then the rest.
-    fn state<'a>(&self, state: &'a StateWrite, second: i64) -> Vec<Field<'a>> {
+    /// The id, a second column (the partition or the expected version), the version, then those of
+    /// the others that are `written`.
+    fn state<'a>(
+        &self,
+        state: &'a StateWrite,
+        second: i64,
+        written: impl Fn(Column) -> bool,
+    ) -> Vec<Field<'a>> {
         let Row { values, .. } = &state.row;
         let mut row = Vec::with_capacity(values.len() + 4);
         row.extend([
@@ -102,11 +120,29 @@ impl Statements {
             second.into(),
             state.version.into(),
         ]);
-        if self.owing {
+        if self.table.owing {
             row.push(state.owing.into());
         }
-        row.extend(values.iter().map(Field::from));
+        row.extend(self.values(state, written));
         row
+    }
+
+    /// The id, then what seldom changes.
+    fn seldom<'a>(&self, state: &'a StateWrite) -> Vec<Field<'a>> {
+        let mut row = vec![state.entity.as_str().into()];
+        row.extend(self.values(state, |column| column.changes == Changes::Seldom));
+        row
+    }
+
+    /// The values of the service's own columns, as far as they are `wanted`.
+    fn values<'a>(
+        &self,
+        state: &'a StateWrite,
+        wanted: impl Fn(Column) -> bool,
+    ) -> impl Iterator<Item = Field<'a>> {
+        let columns = self.table.columns.iter().zip(&state.row.values);
+        let wanted = columns.filter(move |(column, _)| wanted(**column));
+        wanted.map(|(_, value)| value.into())
     }
 }
 

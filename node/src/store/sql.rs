@@ -7,7 +7,7 @@
 
 use std::fmt::Write as _;
 
-use crate::table::{Column, Kind, Table};
+use crate::table::{Changes, Column, Kind, Table};
 
 /// Which SQL is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,9 +106,25 @@ impl Dialect {
         format!("INSERT INTO {table} ({}) {rows} {conflict}", names(columns))
     }
 
+    /// The columns of an update's row source: the key, the expected version, and what is set.
+    pub(super) fn update_columns(self, table: &Table) -> Vec<Column> {
+        let mut columns = host_columns(&[ID, EXPECTED, VERSION], table);
+        columns.retain(|column| self.updates(*column));
+        columns
+    }
+
+    /// Whether an update sets this column. PostgreSQL compares values before it writes to an index.
+    pub(super) fn updates(self, column: Column) -> bool {
+        match column.changes {
+            Changes::Often => true,
+            Changes::Seldom => self == Self::Postgres,
+            Changes::Never => false,
+        }
+    }
+
     /// Updates a row of a state table, in PostgreSQL many, where the expected version stands.
     pub(super) fn update_states(self, table: &Table) -> String {
-        let (t, columns) = (table.name, update_columns(table));
+        let (t, columns) = (table.name, self.update_columns(table));
         let set = |value: &dyn Fn(usize, &Column) -> String| {
             let set = columns.iter().enumerate().skip(2);
             let set = set.map(|(n, c)| format!("{} = {}", c.name, value(n, c)));
@@ -126,6 +142,26 @@ impl Dialect {
                 set(&|_, c| format!("v.{}", c.name)),
             ),
         }
+    }
+
+    /// Sets the columns that seldom change where they do, unless the update has set them already:
+    /// its text, and the columns, the id first.
+    pub(super) fn update_seldom(self, table: &Table) -> Option<(String, Vec<Column>)> {
+        let seldom = |c: &&Column| c.changes == Changes::Seldom && !self.updates(**c);
+        let mut columns = vec![ID];
+        columns.extend(table.columns.iter().filter(seldom));
+        let each = |operator: &str, between: &str| {
+            let named = columns.iter().zip(1..).skip(1);
+            let named = named.map(|(c, n)| format!("{} {operator} ?{n}", c.name));
+            named.collect::<Vec<_>>().join(between)
+        };
+        let sql = format!(
+            "UPDATE {} SET {} WHERE id = ?1 AND ({})",
+            table.name,
+            each("=", ", "),
+            each("IS NOT", " OR "),
+        );
+        (columns.len() > 1).then_some((sql, columns))
     }
 
     /// Reads `wanted` of the rows of `table` whose `keys` are among those given.
@@ -162,11 +198,6 @@ impl Dialect {
 /// The columns of an insert into a state table.
 pub(super) fn insert_columns(table: &Table) -> Vec<Column> {
     host_columns(&[ID, PARTITION, VERSION], table)
-}
-
-/// The columns of an update's row source: the key, the expected version, and what is set.
-pub(super) fn update_columns(table: &Table) -> Vec<Column> {
-    host_columns(&[ID, EXPECTED, VERSION], table)
 }
 
 /// The columns that are read of a state table.
@@ -225,5 +256,44 @@ const fn pg_type(kind: Kind) -> &'static str {
         Kind::Text => "text",
         Kind::Integer => "bigint",
         Kind::Boolean => "boolean",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: Table = Table {
+        name: "seat",
+        columns: &[
+            Column::text("row").fixed(),
+            Column::text("status").seldom(),
+            Column::integer("price"),
+        ],
+        owing: false,
+        lines: None,
+    };
+
+    #[test]
+    fn an_update_names_no_column_that_does_not_change() {
+        assert_eq!(
+            Dialect::Sqlite.update_states(&TABLE),
+            "UPDATE seat SET version = ?3, price = ?4 WHERE id = ?1 AND version = ?2"
+        );
+        let (sql, columns) = Dialect::Sqlite
+            .update_seldom(&TABLE)
+            .expect("one is seldom");
+        assert_eq!(
+            sql,
+            "UPDATE seat SET status = ?2 WHERE id = ?1 AND (status IS NOT ?2)"
+        );
+        assert_eq!(names(&columns), "id, status");
+    }
+
+    #[test]
+    fn postgresql_sets_what_seldom_changes_along_with_the_rest() {
+        let columns = Dialect::Postgres.update_columns(&TABLE);
+        assert_eq!(names(&columns), "id, expected, version, status, price");
+        assert_eq!(Dialect::Postgres.update_seldom(&TABLE).map(|_| ()), None);
     }
 }

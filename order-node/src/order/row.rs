@@ -19,8 +19,8 @@ use super::{
 pub(super) const TABLE: Table = Table {
     name: "orders",
     columns: &[
-        Column::text("code"),
-        Column::text("buyer_id"),
+        Column::text("code").fixed(),
+        Column::text("buyer_id").fixed(),
         Column::text("status"),
         Column::text("fail_reason"),
         Column::text("fail_detail"),
@@ -36,7 +36,7 @@ pub(super) const TABLE: Table = Table {
         Column::text("parts"),
         Column::text("traceparent"),
         Column::text("deadline_at"),
-        Column::text("created_at"),
+        Column::text("created_at").fixed(),
         Column::text("updated_at"),
     ],
     owing: true,

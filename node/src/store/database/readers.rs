@@ -53,13 +53,7 @@ impl Readers {
         parameters: &[Value],
         wanted: &[Kind],
     ) -> Result<Vec<Vec<Value>>, StoreFault> {
-        let wanted: Vec<Column> = wanted
-            .iter()
-            .map(|kind| Column {
-                name: "",
-                kind: *kind,
-            })
-            .collect();
+        let wanted: Vec<Column> = wanted.iter().map(|kind| Column::new("", *kind)).collect();
         match self {
             Self::Sqlite(pool) => find(pool, sql, parameters, &wanted).await,
             Self::Postgres(pool) => find(pool, sql, parameters, &wanted).await,
