@@ -26,7 +26,7 @@ use node::{
     table::{Row, RowError, Table, Touch, TouchedLines},
 };
 
-pub use change::{Change, What};
+pub use change::{Acceptance, Change, What};
 pub use decide::LINES_MAX;
 pub use part::Brought;
 pub(crate) use part::Part;

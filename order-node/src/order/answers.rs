@@ -8,7 +8,7 @@ use messages::{
 use node::entity::Context;
 
 use super::{
-    change::{Change, What},
+    change::{Acceptance, Change, What},
     part::{Brought, Part},
     state::State,
     transition::{Heard, Hold, Phase},
@@ -84,7 +84,8 @@ impl State {
         view
     }
 
-    /// A change and, on the state after it, the move that it makes possible.
+    /// A change and, on the state after it, the move that it makes possible. What is accepted last
+    /// and confirms the order is one change with that: two rows would say the same twice.
     fn and_what_follows(&self, first: Change, now: Timestamp) -> Vec<Change> {
         let mut after = self.clone();
         after.apply(&first, now);
@@ -101,7 +102,23 @@ impl State {
             }
             _ => None,
         };
-        std::iter::once(first).chain(next).collect()
+        match (first, next) {
+            (
+                Change {
+                    attempt,
+                    what: What::Accepted(acceptance),
+                    ..
+                },
+                Some(Change {
+                    what: What::Confirmed { order, .. },
+                    ..
+                }),
+            ) if attempt == self.attempt => vec![self.change(What::Confirmed {
+                order,
+                last: Some(acceptance),
+            })],
+            (first, next) => std::iter::once(first).chain(next).collect(),
+        }
     }
 
     fn holds_nothing(&self) -> bool {
@@ -112,12 +129,12 @@ impl State {
 
 fn accepted(part: &Part, brought: Brought) -> Option<What> {
     match part.hold.after(Heard::Accepted)? {
-        Hold::Held => Some(What::Accepted {
+        Hold::Held => Some(What::Accepted(Acceptance {
             step: part.step,
             entity: part.entity.clone(),
             amount: part.amount,
             brought,
-        }),
+        })),
         _ => Some(late(part.step, &part.entity, part.amount)),
     }
 }

@@ -7,7 +7,7 @@ use messages::{
 use node::table::Touch;
 
 use super::{
-    change::{Change, What},
+    change::{Acceptance, Change, What},
     state::{Failure, Line, State},
     transition::{Heard, Move, Phase},
     wish::Wish,
@@ -53,17 +53,7 @@ impl State {
         let attempt = change.attempt;
         match &change.what {
             What::Placed { .. } => {}
-            What::Accepted {
-                step,
-                entity,
-                brought,
-                ..
-            } => {
-                if let Some(part) = self.move_part(*step, entity, attempt, Heard::Accepted) {
-                    let part = part.clone();
-                    (plan::row(*step).brings)(self, &part, brought);
-                }
-            }
+            What::Accepted(acceptance) => self.accepted(acceptance, attempt),
             What::Refused {
                 step,
                 entity,
@@ -105,7 +95,12 @@ impl State {
                 self.move_part(Step::Payment, &self.id.entity(), attempt, Heard::Asked);
             }
             What::Unpaid { amount, .. } => self.close_payment(attempt, amount.get()),
-            What::Confirmed { .. } => self.go(Move::Confirm),
+            What::Confirmed { last, .. } => {
+                if let Some(acceptance) = last {
+                    self.accepted(acceptance, attempt);
+                }
+                self.go(Move::Confirm);
+            }
             What::Failed { refusal, .. } => {
                 self.go(Move::Fail);
                 self.give_back_all();
@@ -154,7 +149,11 @@ impl State {
             | What::Retried { .. } => Touch::All,
             // Behind what may refuse to be undone, everything else is.
             What::GivenBack { step, .. } if plan::row(*step).undo.may_refuse() => Touch::All,
-            What::Accepted { step, entity, .. }
+            What::Accepted(Acceptance { step, entity, .. })
+            | What::Confirmed {
+                last: Some(Acceptance { step, entity, .. }),
+                ..
+            }
             | What::Refused { step, entity, .. }
             | What::AcceptedLate { step, entity, .. }
             | What::GivenBack { step, entity, .. } => Some(entity)
@@ -166,8 +165,21 @@ impl State {
             | What::Missing { .. }
             | What::PaymentNamed { .. }
             | What::Unpaid { .. }
-            | What::Confirmed { .. }
+            | What::Confirmed { last: None, .. }
             | What::Cancelled { .. } => Touch::None,
+        }
+    }
+
+    fn accepted(&mut self, acceptance: &Acceptance, attempt: u32) {
+        let Acceptance {
+            step,
+            entity,
+            brought,
+            ..
+        } = acceptance;
+        if let Some(part) = self.move_part(*step, entity, attempt, Heard::Accepted) {
+            let part = part.clone();
+            (plan::row(*step).brings)(self, &part, brought);
         }
     }
 

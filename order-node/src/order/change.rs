@@ -47,18 +47,8 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         traceparent: Option<String>,
     },
-    /// A part is held.
-    Accepted {
-        /// The step of the plan.
-        step: Step,
-        /// Who accepted.
-        entity: EntityId,
-        /// How much is held.
-        amount: i64,
-        /// What the order knows more.
-        #[serde(flatten)]
-        brought: Brought,
-    },
+    /// A part is held, and the order waits for others.
+    Accepted(Acceptance),
     /// A part was refused.
     Refused {
         /// The step of the plan.
@@ -145,6 +135,9 @@ pub enum What {
     Confirmed {
         /// The order after it.
         order: View,
+        /// What was accepted last, and so confirmed it; older rows have a row of its own before them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last: Option<Acceptance>,
     },
     /// It was refused or given up.
     Failed {
@@ -175,6 +168,21 @@ pub enum What {
     },
 }
 
+/// What a participant says it holds for the order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Acceptance {
+    /// The step of the plan.
+    pub step: Step,
+    /// Who accepted.
+    pub entity: EntityId,
+    /// How much is held.
+    pub amount: i64,
+    /// What the order knows more.
+    #[serde(flatten)]
+    pub brought: Brought,
+}
+
 impl Change {
     pub(super) fn record(&self) -> Record {
         let own = |what: &str| Some(RequestId::from(format!("{what}-{}", self.attempt)));
@@ -187,7 +195,7 @@ impl Change {
         let release = || RequestId::release(self.order_id, self.attempt);
         let (kind, request_id) = match &self.what {
             What::Placed { .. } => ("placed", Some(RequestId::from("PLACE"))),
-            What::Accepted { step, entity, .. } => {
+            What::Accepted(Acceptance { step, entity, .. }) => {
                 ("accepted", of(false, reserve(), *step, entity))
             }
             What::Refused { step, entity, .. } => ("refused", of(false, reserve(), *step, entity)),
@@ -246,7 +254,7 @@ impl Change {
             What::Placed { order, .. } | What::Retried { order, .. } => {
                 ("order.created.pending", order)
             }
-            What::Confirmed { order } => ("order.confirmed", order),
+            What::Confirmed { order, .. } => ("order.confirmed", order),
             What::Failed { order, .. } => ("order.failed", order),
             What::Cancelled { order } => ("order.cancelled", order),
             What::Refused {
@@ -285,7 +293,7 @@ impl Change {
                 };
                 return Some((plan::row(Step::Payment).refused, to_vec(&failed)));
             }
-            What::Accepted { .. }
+            What::Accepted(_)
             | What::AcceptedLate { .. }
             | What::GivenBack { .. }
             | What::Kept { .. }

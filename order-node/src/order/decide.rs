@@ -219,7 +219,7 @@ impl State {
                     updated_at: now,
                     ..self.view()
                 };
-                Some(self.change(What::Confirmed { order }))
+                Some(self.change(What::Confirmed { order, last: None }))
             }
         }
     }

@@ -11,7 +11,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::Orders;
-use crate::order::{Brought, Change, What};
+use crate::order::{Acceptance, Brought, Change, What};
 
 /// Steps of an order.
 #[derive(Serialize, ToSchema)]
@@ -76,18 +76,30 @@ pub(super) async fn history(
     if rows.is_empty() && cursor.is_none() {
         return Err(Refusal::OrderNotFound.into());
     }
-    let (items, next_cursor) = cut(rows, entry)?;
+    let (rows, next_cursor) = cut(rows, entries)?;
+    let items = rows.into_iter().flatten().collect();
     Ok(Answer(HistoryPage { items, next_cursor }))
 }
 
-fn entry(mut row: Reader) -> Result<Entry, RowError> {
+/// What a row tells of: one step, or the last acceptance and the confirmation that it brought.
+fn entries(mut row: Reader) -> Result<Vec<Entry>, RowError> {
     let (request_id, body) = (row.text()?, row.text()?);
     let change: Change =
         serde_json::from_str(&body).map_err(|error| RowError(format!("{body}: {error}")))?;
-    Ok(step(change, request_id, row.parsed()?))
+    Ok(steps(change, &request_id, row.parsed()?))
 }
 
-fn step(change: Change, own_id: String, at: Timestamp) -> Entry {
+fn steps(mut change: Change, own_id: &str, at: Timestamp) -> Vec<Entry> {
+    let accepted = match &mut change.what {
+        What::Confirmed { last, .. } => last.take().map(What::Accepted),
+        _ => None,
+    };
+    let accepted = accepted.map(|what| Change { what, ..change });
+    let steps = accepted.into_iter().chain([change]);
+    steps.map(|change| step(change, own_id, at)).collect()
+}
+
+fn step(change: Change, own_id: &str, at: Timestamp) -> Entry {
     let Change {
         order_id,
         attempt,
@@ -96,7 +108,9 @@ fn step(change: Change, own_id: String, at: Timestamp) -> Entry {
     let told = Told::of(what);
     Entry {
         step: told.step,
-        request_id: told.asked_under(order_id, attempt).unwrap_or(own_id),
+        request_id: told
+            .asked_under(order_id, attempt)
+            .unwrap_or_else(|| own_id.to_owned()),
         takes: told.takes.map(Step::name),
         entity: told.entity,
         attempt,
@@ -133,12 +147,12 @@ impl Told {
         };
         match what {
             What::Placed { .. } => own("place", "PENDING"),
-            What::Accepted {
+            What::Accepted(Acceptance {
                 step,
                 entity,
                 amount,
                 brought,
-            } => asked(
+            }) => asked(
                 "reserve",
                 "DONE",
                 step,
@@ -232,12 +246,18 @@ mod tests {
     const AT: &str = "2026-01-31T12:00:00.000Z";
 
     fn told(what: What) -> Entry {
+        let mut steps = all_told(what);
+        assert_eq!(steps.len(), 1);
+        steps.remove(0)
+    }
+
+    fn all_told(what: What) -> Vec<Entry> {
         let change = Change {
             order_id: ORDER.parse().expect("an id"),
             attempt: 2,
             what,
         };
-        step(change, "own".into(), AT.parse().expect("a time"))
+        steps(change, "own", AT.parse().expect("a time"))
     }
 
     #[test]
@@ -267,6 +287,35 @@ mod tests {
             at: AT.parse().expect("a time"),
         };
         assert_eq!(step, expected);
+    }
+
+    #[test]
+    fn the_last_acceptance_and_the_confirmation_are_two_steps_of_one_row() {
+        let order = json!({
+            "id": ORDER, "code": "357W-S709-03NV", "buyerId": "u-001", "items": [],
+            "status": "CONFIRMED", "cancelling": false, "createdAt": AT, "updatedAt": AT,
+        });
+        let confirmed = |last| What::Confirmed {
+            order: serde_json::from_value(order.clone()).expect("an order"),
+            last,
+        };
+        let told = all_told(confirmed(Some(Acceptance {
+            step: Step::Stock,
+            entity: MUG.into(),
+            amount: 2,
+            brought: Brought::Nothing,
+        })));
+        let said = |entry: &Entry| (entry.step, entry.outcome, entry.request_id.clone());
+        assert_eq!(
+            told.iter().map(said).collect::<Vec<_>>(),
+            [
+                ("reserve", "DONE", format!("DEC-{ORDER}-2")),
+                ("confirm", "CONFIRMED", "own".into()),
+            ]
+        );
+        assert_eq!(told[0].entity, Some(MUG.into()));
+        // As it was written before: the acceptance had a row of its own.
+        assert_eq!(all_told(confirmed(None)).len(), 1);
     }
 
     #[test]

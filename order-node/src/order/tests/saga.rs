@@ -200,7 +200,7 @@ impl Saga {
         let read = Order::from_row(&self.order.id, self.order.to_row());
         assert_eq!(read.expect("what was written"), self.order);
         if let What::Placed { order, .. }
-        | What::Confirmed { order }
+        | What::Confirmed { order, .. }
         | What::Failed { order, .. }
         | What::Cancelled { order }
         | What::Retried { order, .. } = &change.what
