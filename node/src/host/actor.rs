@@ -1,5 +1,8 @@
 //! The actor of one entity: it alone holds the state, decides in memory and never waits.
 //!
+//! When its entity is put away an actor may become another's, since to start one costs more than
+//! an order's whole deciding. It is one entity's at a time, and nothing of the one before is left.
+//!
 //! A panic while deciding leaves the state as it was: the command is answered as broken and put
 //! aside, and the actor goes on.
 
@@ -20,6 +23,14 @@ use crate::{
     store::LedgerRow,
 };
 
+/// What an actor is told.
+pub(super) enum Message<E: Entity> {
+    /// To be another entity's from now on; nothing of the one before is under way.
+    Become(Box<Start<E>>),
+    /// To decide.
+    Decide(Box<Work<E>>),
+}
+
 /// What an actor starts with.
 pub(super) struct Start<E: Entity> {
     pub(super) id: EntityId,
@@ -37,7 +48,7 @@ impl<E> EntityActor<E> {
 }
 
 impl<E: Entity> Actor for EntityActor<E> {
-    type Msg = Box<Work<E>>;
+    type Msg = Message<E>;
     type State = Live<E>;
     type Arguments = Start<E>;
 
@@ -52,13 +63,19 @@ impl<E: Entity> Actor for EntityActor<E> {
     async fn handle(
         &self,
         _: ActorRef<Self::Msg>,
-        work: Box<Work<E>>,
+        message: Message<E>,
         live: &mut Live<E>,
     ) -> Result<(), ActorProcessingErr> {
-        let decision = live.handle(*work);
-        failpoint::reach(E::SERVICE.name(), Point::Decided);
-        // Nobody listens any more when the session has ended: then nothing may be answered either.
-        let _ = live.decisions.send(decision);
+        match message {
+            Message::Become(start) => *live = Live::new(*start),
+            Message::Decide(work) => {
+                let decision = live.handle(*work);
+                failpoint::reach(E::SERVICE.name(), Point::Decided);
+                // Nobody listens any more when the session has ended: then nothing may be answered
+                // either.
+                let _ = live.decisions.send(decision);
+            }
+        }
         Ok(())
     }
 }

@@ -15,10 +15,11 @@ use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     Limits,
-    actor::{EntityActor, Start},
+    actor::{EntityActor, Message, Start},
     creations::Creations,
     job::{Decision, Job, Known, Slot, Work},
     ledger::{self, Ledger},
+    spares::Spares,
 };
 use crate::{
     entity::Entity,
@@ -44,7 +45,7 @@ pub(super) enum IntakeFault {
 
 /// An entity in memory.
 struct Resident<E: Entity> {
-    actor: ActorRef<Box<Work<E>>>,
+    actor: ActorRef<Message<E>>,
     slot: Arc<Slot>,
     used: Instant,
 }
@@ -57,6 +58,8 @@ pub(super) struct Intake<E: Entity> {
     decisions: mpsc::UnboundedSender<Decision<E>>,
     supervisor: ActorCell,
     residents: HashMap<EntityId, Resident<E>>,
+    /// Actors whose entities were put away.
+    spares: Spares<ActorRef<Message<E>>>,
     creations: Creations,
     meters: Meters,
 }
@@ -93,6 +96,7 @@ impl<E: Entity> Intake<E> {
             decisions,
             supervisor,
             residents: HashMap::new(),
+            spares: Spares::new(),
             creations: Creations::new(host),
             meters: Meters::of(E::SERVICE),
         }
@@ -145,7 +149,7 @@ impl<E: Entity> Intake<E> {
             resident.slot.begin();
             resident
                 .actor
-                .cast(Box::new(work))
+                .cast(Message::Decide(Box::new(work)))
                 .map_err(|error| IntakeFault::Actor(error.to_string()))?;
         }
         self.meters.seconds.record(begun.elapsed());
@@ -228,13 +232,18 @@ impl<E: Entity> Intake<E> {
             version,
             decisions: self.decisions.clone(),
         };
-        let (actor, _) = ractor::ActorRuntime::spawn_linked_instant(
-            None,
-            EntityActor::new(),
-            start,
-            self.supervisor.clone(),
-        )
-        .map_err(|error| IntakeFault::Actor(error.to_string()))?;
+        let gone = |error: &dyn std::fmt::Display| IntakeFault::Actor(error.to_string());
+        let actor = if let Some(spare) = self.spares.take() {
+            spare
+                .cast(Message::Become(Box::new(start)))
+                .map_err(|error| gone(&error))?;
+            spare
+        } else {
+            let supervisor = self.supervisor.clone();
+            ractor::ActorRuntime::spawn_linked_instant(None, EntityActor::new(), start, supervisor)
+                .map_err(|error| gone(&error))?
+                .0
+        };
         let resident = Resident {
             actor,
             slot: Slot::at(version),
@@ -245,8 +254,11 @@ impl<E: Entity> Intake<E> {
     }
 
     /// Puts entities away: those at their end, those unused for long, and, where there are too
-    /// many, the longest unused.
+    /// many, the longest unused. Their actors wait for the next entities.
     fn put_idle_away(&mut self) {
+        for actor in self.spares.sweep() {
+            actor.stop(None);
+        }
         let idle = Duration::from_millis(self.limits.entity_idle_ms);
         let now = Instant::now();
         let (done, mut rest): (Vec<_>, Vec<_>) = self
@@ -268,7 +280,7 @@ impl<E: Entity> Intake<E> {
             .collect();
         for id in away {
             if let Some(resident) = self.residents.remove(&id) {
-                resident.actor.stop(None);
+                self.spares.put(resident.actor);
             }
         }
     }
@@ -276,8 +288,9 @@ impl<E: Entity> Intake<E> {
 
 impl<E: Entity> Drop for Intake<E> {
     fn drop(&mut self) {
-        for resident in self.residents.values() {
-            resident.actor.stop(None);
+        let residents = self.residents.values().map(|resident| &resident.actor);
+        for actor in residents.chain(self.spares.iter()) {
+            actor.stop(None);
         }
     }
 }

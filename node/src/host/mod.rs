@@ -31,6 +31,7 @@ mod schedule;
 mod service;
 mod session;
 mod share;
+mod spares;
 mod teller;
 mod telling;
 mod turn;
