@@ -36,6 +36,15 @@ pub enum Fate {
     Forget,
 }
 
+/// What became of a message.
+pub(crate) struct Taken {
+    pub(crate) fate: Fate,
+    /// Where it is in its stream.
+    pub(crate) sequence: u64,
+    /// Whether it was not there before.
+    pub(crate) new: bool,
+}
+
 /// A broker that several clients share.
 #[derive(Clone)]
 pub struct Broker(Arc<Shared>);
@@ -244,36 +253,46 @@ impl Broker {
         }
     }
 
-    /// Takes a message: what becomes of it, and its sequence; `None` where it has no stream.
-    pub(crate) fn take(&self, message: &Outbound) -> Option<(Fate, u64)> {
+    /// Takes a message, which is refused where it does not follow the one with the id `after`; `None`
+    /// where it has no stream.
+    pub(crate) fn take(&self, message: &Outbound, after: Option<&str>) -> Option<Taken> {
         let now = self.0.clock.now();
         let mut state = self.lock();
         let state = &mut *state;
         let mut routes = self.0.routes.iter();
         let (name, _) = routes.find(|(_, prefix)| message.subject.starts_with(prefix))?;
         let stream = state.streams.get_mut(name)?;
-        let fate = (state.judge)(message);
         let window_ms = if *name == subject::EVENTS.0 {
             state.window_ms.1
         } else {
             state.window_ms.0
         };
+        stream.forget_ids_of(now.plus_millis(-window_ms));
+        let fate = match (state.judge)(message) {
+            _ if !stream.takes(message, after) => Fate::Refuse,
+            fate => fate,
+        };
         let before = stream.state().last;
         let sequence = match fate {
-            Fate::Keep | Fate::LoseAcknowledgement => stream.append(message, now, window_ms),
+            Fate::Keep | Fate::LoseAcknowledgement => stream.append(message, now),
             Fate::Double => {
                 stream.append_anyway(message, now);
                 stream.state().last
             }
             Fate::Refuse | Fate::Forget => before,
         };
-        if stream.state().last > before {
+        let new = stream.state().last > before;
+        if new {
             (state.observe)(message, sequence);
         }
         if let Some(changed) = self.changed(name) {
             changed.notify_waiters();
         }
-        Some((fate, sequence))
+        Some(Taken {
+            fate,
+            sequence,
+            new,
+        })
     }
 }
 

@@ -65,6 +65,55 @@ impl Client {
         self.connection.life.exchange().await?;
         self.connection.is_still(link)
     }
+
+    /// Hands messages over that follow one another; the last is acknowledged. In a row it must not
+    /// have been there before.
+    async fn hand_over(
+        &self,
+        messages: &[Outbound],
+        in_a_row: bool,
+    ) -> Result<Acknowledgement, BusFault> {
+        self.connection.life.exchange().await?;
+        let link = self.connection.link();
+        self.connection.is_still(link)?;
+        let silent = self.connection.is_silent();
+        let mut taken = None;
+        if !silent {
+            let mut after = None;
+            for message in messages {
+                taken = Some(self.broker.take(message, after));
+                after = Some(message.id.as_str());
+            }
+        }
+        let connection = Arc::clone(&self.connection);
+        let broker = self.broker.clone();
+        Ok(Box::pin(async move {
+            sleep(broker.latency()).await;
+            connection.life.exchange().await?;
+            if connection.is_silent() {
+                sleep(ACK_WAIT).await;
+                return Err(BusFault("no acknowledgement".into()));
+            }
+            connection.is_still(link)?;
+            let Some(taken) = taken else {
+                sleep(ACK_WAIT).await;
+                return Err(BusFault("no acknowledgement".into()));
+            };
+            let Some(taken) = taken else {
+                broker.ensure_streams();
+                return Err(BusFault("there was no such stream".into()));
+            };
+            match taken.fate {
+                Fate::Keep if in_a_row && !taken.new => Err(BusFault("was there before".into())),
+                Fate::Keep | Fate::Forget => Ok(taken.sequence),
+                Fate::Refuse => Err(BusFault("refused".into())),
+                Fate::LoseAcknowledgement | Fate::Double => {
+                    sleep(ACK_WAIT).await;
+                    Err(BusFault("no acknowledgement".into()))
+                }
+            }
+        }))
+    }
 }
 
 impl From<Over> for BusFault {
@@ -82,34 +131,11 @@ impl Bus for Client {
     }
 
     async fn send(&self, message: Outbound) -> Result<Acknowledgement, BusFault> {
-        self.connection.life.exchange().await?;
-        let link = self.connection.link();
-        self.connection.is_still(link)?;
-        let silent = self.connection.is_silent();
-        let taken = (!silent).then(|| self.broker.take(&message));
-        let connection = Arc::clone(&self.connection);
-        let broker = self.broker.clone();
-        Ok(Box::pin(async move {
-            sleep(broker.latency()).await;
-            connection.life.exchange().await?;
-            if connection.is_silent() {
-                sleep(ACK_WAIT).await;
-                return Err(BusFault("no acknowledgement".into()));
-            }
-            connection.is_still(link)?;
-            match taken {
-                Some(Some((Fate::Keep | Fate::Forget, sequence))) => Ok(sequence),
-                Some(Some((Fate::Refuse, _))) => Err(BusFault("refused".into())),
-                Some(Some((Fate::LoseAcknowledgement | Fate::Double, _))) | None => {
-                    sleep(ACK_WAIT).await;
-                    Err(BusFault("no acknowledgement".into()))
-                }
-                Some(None) => {
-                    broker.ensure_streams();
-                    Err(BusFault("there was no such stream".into()))
-                }
-            }
-        }))
+        self.hand_over(&[message], false).await
+    }
+
+    async fn send_in_a_row(&self, messages: Vec<Outbound>) -> Result<Acknowledgement, BusFault> {
+        self.hand_over(&messages, true).await
     }
 
     async fn stream(&self, stream: &str) -> Result<StreamState, BusFault> {

@@ -13,6 +13,8 @@ pub(crate) struct Stream {
     messages: BTreeMap<u64, Delivery>,
     ids: HashMap<String, u64>,
     ids_by_age: VecDeque<(Timestamp, String)>,
+    /// The id of the newest message.
+    newest: Option<String>,
 }
 
 impl Stream {
@@ -24,6 +26,7 @@ impl Stream {
             messages: BTreeMap::new(),
             ids: HashMap::new(),
             ids_by_age: VecDeque::new(),
+            newest: None,
         }
     }
 
@@ -47,9 +50,8 @@ impl Stream {
         self.messages.values()
     }
 
-    /// Appends a message, and answers its sequence; that of the first copy where its id is known.
-    pub(crate) fn append(&mut self, message: &Outbound, now: Timestamp, window_ms: i64) -> u64 {
-        let remembered = now.plus_millis(-window_ms);
+    /// Forgets the ids that are as old as that.
+    pub(crate) fn forget_ids_of(&mut self, remembered: Timestamp) {
         while let Some((at, _)) = self.ids_by_age.front()
             && *at <= remembered
         {
@@ -57,6 +59,10 @@ impl Stream {
                 self.ids.remove(&id);
             }
         }
+    }
+
+    /// Appends a message, and answers its sequence; that of the first copy where its id is known.
+    pub(crate) fn append(&mut self, message: &Outbound, now: Timestamp) -> u64 {
         if let Some(sequence) = self.ids.get(&message.id) {
             return *sequence;
         }
@@ -66,9 +72,16 @@ impl Stream {
         self.last
     }
 
+    /// Whether it takes a message that is to follow the one with the id `after`: where that is the
+    /// newest, and where it has the message already.
+    pub(crate) fn takes(&self, message: &Outbound, after: Option<&str>) -> bool {
+        after.is_none() || self.newest.as_deref() == after || self.ids.contains_key(&message.id)
+    }
+
     /// Appends a message whatever is known of its id.
     pub(crate) fn append_anyway(&mut self, message: &Outbound, now: Timestamp) {
         self.last += 1;
+        self.newest = Some(message.id.clone());
         let mut headers = vec![("Nats-Msg-Id".to_owned(), message.id.clone())];
         headers.extend(
             message
@@ -103,6 +116,8 @@ impl Stream {
             self.messages.pop_last();
         }
         let last = self.messages.last_key_value().map(|(last, _)| *last);
+        // A server that starts again looks no further back either.
+        self.newest = None;
         self.last = last.unwrap_or(self.first - 1);
         let last = self.last;
         self.ids.retain(|_, sequence| *sequence <= last);

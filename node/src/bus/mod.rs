@@ -99,6 +99,11 @@ pub trait Bus: Send + Sync + 'static {
     async fn ensure_streams(&self) -> Result<(), BusFault>;
     /// Hands a message to the broker; messages arrive in the order in which they were handed over.
     async fn send(&self, message: Outbound) -> Result<Acknowledgement, BusFault>;
+    /// Hands messages over that follow one another in their stream. They are acknowledged together
+    /// by the sequence of the last, each before it having the one before: the stream has them all,
+    /// and nothing between them. Where one is lost, was there before or another's came between, that
+    /// is a fault, and each is to be sent again by itself, under the same id.
+    async fn send_in_a_row(&self, messages: Vec<Outbound>) -> Result<Acknowledgement, BusFault>;
     /// What a stream says of itself.
     async fn stream(&self, stream: &str) -> Result<StreamState, BusFault>;
     /// The message of a sequence, where the stream has it.

@@ -22,6 +22,9 @@ use crate::{
 
 /// How many ledger rows are read at once to catch up.
 const CATCH_UP_ROWS: u32 = 500;
+/// For how many rounds events are sent by themselves when a row of them was broken: where other
+/// processes tell theirs at the same time it would break again.
+const ALONE_ROUNDS: u32 = 100;
 /// How long to wait after a failure.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -36,6 +39,8 @@ pub(super) struct Teller<E: Entity> {
     partitions: BTreeMap<Partition, (i64, Option<Position>)>,
     /// The numbers up to which the ledger is to be read first.
     behind: BTreeMap<Partition, i64>,
+    /// For how many rounds events are still sent by themselves.
+    alone: u32,
     stream: String,
     entity: std::marker::PhantomData<E>,
 }
@@ -79,6 +84,7 @@ impl<E: Entity> Teller<E> {
             limits: host.limits.clone(),
             partitions,
             behind,
+            alone: 0,
             stream: String::new(),
             entity: std::marker::PhantomData,
         }
@@ -191,17 +197,26 @@ impl<E: Entity> Teller<E> {
                 *behind = (*behind).max(one.number);
             }
         }
-        let result = self.publish(follow).await;
+        let in_a_row = self.alone == 0;
+        let result = if in_a_row {
+            self.publish_in_a_row(follow).await
+        } else {
+            self.alone -= 1;
+            self.publish(follow).await
+        };
+        self.queue.waiting.fetch_sub(count, Ordering::AcqRel);
         if let Err(pause) = result {
             // All that was taken from the queue is read from the ledger instead.
             for (partition, number) in next {
                 let behind = self.behind.entry(partition).or_default();
                 *behind = (*behind).max(number - 1);
             }
-            self.queue.waiting.fetch_sub(count, Ordering::AcqRel);
-            return Err(pause);
+            if !in_a_row {
+                return Err(pause);
+            }
+            tracing::debug!("a row of events was broken: they are told by themselves");
+            self.alone = ALONE_ROUNDS;
         }
-        self.queue.waiting.fetch_sub(count, Ordering::AcqRel);
         let partitions: Vec<Partition> = self.partitions.keys().copied().collect();
         for partition in partitions {
             self.catch_up(partition).await?;
@@ -285,37 +300,57 @@ impl<E: Entity> Teller<E> {
         Ok(())
     }
 
+    /// Publishes rows that were never published before, with one acknowledgement for many, and moves
+    /// the marks. Where that fails the marks stay before all that it would have spoken for.
+    async fn publish_in_a_row(&mut self, rows: Vec<Told>) -> Result<(), Pause> {
+        let mut rows = rows.into_iter().peekable();
+        while rows.peek().is_some() {
+            let chunk: Vec<Told> = rows
+                .by_ref()
+                .take(self.limits.events_in_flight_max)
+                .collect();
+            let mut numbers = Vec::with_capacity(chunk.len());
+            let mut messages = Vec::with_capacity(chunk.len());
+            for row in chunk {
+                numbers.push((row.partition, row.number, row.event.is_some()));
+                messages.extend(message::<E>(row));
+            }
+            let mut behind = messages.len() as u64;
+            let last = if messages.is_empty() {
+                0
+            } else {
+                let ack = self.bus.send_in_a_row(messages).await;
+                ack.map_err(Pause::Broker)?.await.map_err(Pause::Broker)?
+            };
+            for (partition, number, event) in &numbers {
+                let sequence = event.then(|| {
+                    behind -= 1;
+                    last.saturating_sub(behind)
+                });
+                self.told(*partition, *number, sequence);
+            }
+            self.mark(
+                numbers
+                    .into_iter()
+                    .map(|(partition, ..)| partition)
+                    .collect(),
+            );
+        }
+        Ok(())
+    }
+
     /// Publishes rows in their order, many on their way at once, and moves the marks.
     async fn publish(&mut self, rows: Vec<Told>) -> Result<(), Pause> {
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
             let mut under_way = Vec::new();
             for row in rows.by_ref().take(self.limits.events_in_flight_max) {
-                let ack = match row.event {
-                    Some((kind, body)) => {
-                        let id = event::id(E::SERVICE, row.partition, row.number);
-                        let event = Event {
-                            v: 1,
-                            kind: kind.to_owned(),
-                            id: id.clone(),
-                            entity: row.entity,
-                            version: row.version,
-                            at: row.at,
-                            body: (),
-                        };
-                        let payload = event.with_body(&body);
-                        let message = Outbound {
-                            subject: subject::event(kind),
-                            id,
-                            headers: Vec::new(),
-                            payload: payload.into(),
-                        };
-                        failpoint::reach(E::SERVICE.name(), Point::Telling);
-                        Some(self.bus.send(message).await.map_err(Pause::Broker)?)
-                    }
+                let (partition, number) = (row.partition, row.number);
+                let ack = match message::<E>(row) {
+                    Some(message) => Some(self.bus.send(message).await.map_err(Pause::Broker)?),
                     None => None,
                 };
-                under_way.push((row.partition, row.number, ack));
+                under_way.push((partition, number, ack));
             }
             let partitions: BTreeSet<Partition> = under_way.iter().map(|one| one.0).collect();
             let result = self.acknowledged(under_way).await;
@@ -332,18 +367,23 @@ impl<E: Entity> Teller<E> {
                 Some(ack) => Some(ack.await.map_err(Pause::Broker)?),
                 None => None,
             };
-            failpoint::reach(E::SERVICE.name(), Point::Told);
-            let (last, position) = self.partitions.entry(partition).or_default();
-            *last = number;
-            if let Some(sequence) = sequence {
-                *position = Some(Position {
-                    stream: self.stream.clone(),
-                    sequence,
-                    at: self.clock.now(),
-                });
-            }
+            self.told(partition, number, sequence);
         }
         Ok(())
+    }
+
+    /// A row is told: the stream has its event, where it makes one.
+    fn told(&mut self, partition: Partition, number: i64, sequence: Option<u64>) {
+        failpoint::reach(E::SERVICE.name(), Point::Told);
+        let (last, position) = self.partitions.entry(partition).or_default();
+        *last = number;
+        if let Some(sequence) = sequence {
+            *position = Some(Position {
+                stream: self.stream.clone(),
+                sequence,
+                at: self.clock.now(),
+            });
+        }
     }
 
     /// Notes for the next commit how far these partitions have been told.
@@ -365,6 +405,28 @@ impl<E: Entity> Teller<E> {
             }
         }
     }
+}
+
+/// The message that tells a row; `None` where it makes no event.
+fn message<E: Entity>(row: Told) -> Option<Outbound> {
+    let (kind, body) = row.event?;
+    let id = event::id(E::SERVICE, row.partition, row.number);
+    let event = Event {
+        v: 1,
+        kind: kind.to_owned(),
+        id: id.clone(),
+        entity: row.entity,
+        version: row.version,
+        at: row.at,
+        body: (),
+    };
+    failpoint::reach(E::SERVICE.name(), Point::Telling);
+    Some(Outbound {
+        subject: subject::event(kind),
+        id,
+        headers: Vec::new(),
+        payload: event.with_body(&body).into(),
+    })
 }
 
 fn told_of<E: Entity>(row: LedgerRow) -> Told {

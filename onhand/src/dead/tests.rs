@@ -241,6 +241,10 @@ impl Bus for Broker {
         Ok(Box::pin(async { Ok(1) }))
     }
 
+    async fn send_in_a_row(&self, _: Vec<Outbound>) -> Result<Acknowledgement, BusFault> {
+        Err(BusFault("dead letters travel alone".into()))
+    }
+
     async fn stream(&self, _: &str) -> Result<StreamState, BusFault> {
         if self.missing {
             return Err(BusFault("stream not found".into()));

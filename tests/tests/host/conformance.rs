@@ -46,6 +46,15 @@ impl Seen {
         self.note(&format!("publish {id}"), sequence.ok());
     }
 
+    async fn publish_in_a_row(&mut self, ids: &[&str]) {
+        let messages = ids.iter().map(|id| message(id, 0)).collect();
+        let last = match self.bus.send_in_a_row(messages).await {
+            Ok(acknowledgement) => acknowledgement.await.ok(),
+            Err(_) => None,
+        };
+        self.note(&format!("in a row {ids:?}"), last);
+    }
+
     async fn state(&mut self, when: &str) {
         let state = self.bus.stream(STREAM).await.unwrap();
         // A stream that never had a message says 0 or 1, as it likes.
@@ -172,6 +181,17 @@ async fn play(mut stage: impl Stage) -> Vec<String> {
     seen.note("a stream made anew is the same", same);
     seen.state("all is lost").await;
     seen.publish("a", 0).await;
+
+    // In a row: the last one's sequence speaks for all, and one that was there before breaks it
+    // where it is not the newest.
+    seen.publish_in_a_row(&["p", "q", "r"]).await;
+    seen.state("three in a row").await;
+    seen.publish_in_a_row(&["s", "q", "t"]).await;
+    seen.state("the row broke behind its first").await;
+    seen.publish_in_a_row(&["s", "t"]).await;
+    seen.publish_in_a_row(&["t"]).await;
+    seen.publish_in_a_row(&["u", "t"]).await;
+    seen.read("what the rows left", Start::Sequence(2), 6).await;
 
     requests(&mut seen).await;
     seen.lines

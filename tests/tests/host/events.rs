@@ -1,6 +1,6 @@
 //! Events, told from the ledger.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::mpsc};
 
 use messages::{EntityId, Event, event, order::Status, wire};
 use node::{bus::Outbound, entity::Entity, host::Limits};
@@ -56,6 +56,29 @@ async fn events_that_the_broker_forgot_are_told_again_in_the_same_order() {
 
         until("all is told again", || told(&shop) == due(&shop)).await;
     }
+}
+
+/// Events leave in rows that one acknowledgement speaks for: one that the broker does not take breaks
+/// its row, and those behind it are not taken either.
+#[tokio::test(start_paused = true)]
+async fn events_behind_one_that_was_refused_are_told_once_and_in_order() {
+    let shop = Shop::open();
+    let products = [shop.goods.product(4).await, shop.goods.product(9).await];
+    let (sender, refused) = mpsc::channel();
+    let mut orders = 0;
+    shop.goods.stage.broker.judge(move |message| {
+        orders += usize::from(message.subject == "event.order.created.pending");
+        if orders == 2 {
+            orders += 1;
+            sender.send(message.id.clone()).unwrap();
+            return Fate::Refuse;
+        }
+        Fate::Keep
+    });
+    trade(&shop, &products).await;
+
+    until("all is told", || told(&shop) == due(&shop)).await;
+    assert!(ids(&shop.goods, EVENTS).contains(&refused.try_recv().unwrap()));
 }
 
 #[tokio::test(start_paused = true)]

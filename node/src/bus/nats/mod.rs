@@ -11,7 +11,8 @@ mod streams;
 use std::{sync::Arc, time::Duration};
 
 use async_nats::{
-    HeaderMap,
+    HeaderMap, HeaderName,
+    header::{NATS_EXPECTED_LAST_MESSAGE_ID, NATS_MESSAGE_ID},
     jetstream::{
         self,
         context::PublishErrorKind,
@@ -21,7 +22,7 @@ use async_nats::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 
 pub use self::connect::{InboxPrefix, InboxPrefixError, Settings, shown};
 use self::reading::NatsReader;
@@ -31,6 +32,7 @@ use super::{
 
 /// How long the broker may take to acknowledge; a lost acknowledgement shows only in this.
 const ACK_WAIT: Duration = Duration::from_secs(2);
+const CONTENT_TYPE: HeaderName = HeaderName::from_static("Content-Type");
 
 /// The broker on NATS JetStream.
 pub struct Nats {
@@ -40,6 +42,8 @@ pub struct Nats {
     inward: async_nats::Client,
     inward_streams: jetstream::Context,
     link: watch::Receiver<Link>,
+    /// Held while the messages of a row are handed over.
+    row: Mutex<()>,
 }
 
 impl Nats {
@@ -64,26 +68,22 @@ impl Nats {
             inward,
             inward_streams,
             link,
+            row: Mutex::default(),
         }))
     }
 }
 
-#[async_trait]
-impl Bus for Nats {
-    async fn ensure_streams(&self) -> Result<(), BusFault> {
-        streams::ensure(&self.streams, &self.streams_wanted).await
-    }
-
-    async fn send(&self, message: Outbound) -> Result<Acknowledgement, BusFault> {
-        let mut headers = HeaderMap::new();
-        headers.insert("Content-Type", messages::wire::CONTENT_TYPE);
-        for (name, value) in &message.headers {
-            headers.insert(*name, value.as_str());
-        }
+impl Nats {
+    /// Publishes a message that is acknowledged.
+    async fn publish(
+        &self,
+        message: Outbound,
+        headers: HeaderMap,
+        copies: Copies,
+    ) -> Result<Acknowledgement, BusFault> {
         let publish = PublishMessage::build()
             .payload(message.payload)
-            .headers(headers)
-            .message_id(message.id);
+            .headers(headers);
         let ack = self
             .streams
             .send_publish(message.subject, publish)
@@ -93,6 +93,9 @@ impl Bus for Nats {
         let configs = Arc::clone(&self.streams_wanted);
         Ok(Box::pin(async move {
             match ack.await {
+                Ok(ack) if ack.duplicate && copies == Copies::Break => {
+                    Err(BusFault("the last of a row was there before".into()))
+                }
                 Ok(ack) => Ok(ack.sequence),
                 Err(error) => {
                     if error.kind() == PublishErrorKind::StreamNotFound {
@@ -104,6 +107,61 @@ impl Bus for Nats {
                 }
             }
         }))
+    }
+}
+
+/// What it means that the stream has a message already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Copies {
+    /// It is where it should be.
+    Welcome,
+    /// It does not follow what it should.
+    Break,
+}
+
+fn headers(message: &Outbound) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, messages::wire::CONTENT_TYPE);
+    for (name, value) in &message.headers {
+        headers.insert(*name, value.as_str());
+    }
+    headers.insert(NATS_MESSAGE_ID, message.id.as_str());
+    headers
+}
+
+#[async_trait]
+impl Bus for Nats {
+    async fn ensure_streams(&self) -> Result<(), BusFault> {
+        streams::ensure(&self.streams, &self.streams_wanted).await
+    }
+
+    async fn send(&self, message: Outbound) -> Result<Acknowledgement, BusFault> {
+        let headers = headers(&message);
+        let _between_rows = self.row.lock().await;
+        self.publish(message, headers, Copies::Welcome).await
+    }
+
+    async fn send_in_a_row(&self, messages: Vec<Outbound>) -> Result<Acknowledgement, BusFault> {
+        // So that nothing of this process comes between.
+        let _row = self.row.lock().await;
+        let mut messages = messages.into_iter().peekable();
+        let mut before: Option<String> = None;
+        while let Some(message) = messages.next() {
+            let mut headers = headers(&message);
+            if let Some(before) = before.replace(message.id.clone()) {
+                // The server refuses what does not follow it, so that the last one's acknowledgement
+                // speaks for all.
+                headers.insert(NATS_EXPECTED_LAST_MESSAGE_ID, before);
+            }
+            if messages.peek().is_none() {
+                return self.publish(message, headers, Copies::Break).await;
+            }
+            self.out
+                .publish_with_headers(message.subject, headers, message.payload)
+                .await
+                .map_err(fault)?;
+        }
+        Err(BusFault("nothing to send".into()))
     }
 
     async fn stream(&self, stream: &str) -> Result<StreamState, BusFault> {
