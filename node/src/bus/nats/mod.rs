@@ -108,6 +108,30 @@ impl Nats {
             }
         }))
     }
+
+    /// Publishes messages of which each follows the one before; the last is acknowledged.
+    async fn publish_in_a_row(&self, messages: Vec<Outbound>) -> Result<Acknowledgement, BusFault> {
+        // So that nothing of this process comes between.
+        let _row = self.row.lock().await;
+        let mut messages = messages.into_iter().peekable();
+        let mut before: Option<String> = None;
+        while let Some(message) = messages.next() {
+            let mut headers = headers(&message);
+            if let Some(before) = before.replace(message.id.clone()) {
+                // The server refuses what does not follow it, so that the last one's acknowledgement
+                // speaks for all.
+                headers.insert(NATS_EXPECTED_LAST_MESSAGE_ID, before);
+            }
+            if messages.peek().is_none() {
+                return self.publish(message, headers, Copies::Break).await;
+            }
+            self.out
+                .publish_with_headers(message.subject, headers, message.payload)
+                .await
+                .map_err(fault)?;
+        }
+        Err(BusFault("nothing to send".into()))
+    }
 }
 
 /// What it means that the stream has a message already.
@@ -142,26 +166,10 @@ impl Bus for Nats {
     }
 
     async fn send_in_a_row(&self, messages: Vec<Outbound>) -> Result<Acknowledgement, BusFault> {
-        // So that nothing of this process comes between.
-        let _row = self.row.lock().await;
-        let mut messages = messages.into_iter().peekable();
-        let mut before: Option<String> = None;
-        while let Some(message) = messages.next() {
-            let mut headers = headers(&message);
-            if let Some(before) = before.replace(message.id.clone()) {
-                // The server refuses what does not follow it, so that the last one's acknowledgement
-                // speaks for all.
-                headers.insert(NATS_EXPECTED_LAST_MESSAGE_ID, before);
-            }
-            if messages.peek().is_none() {
-                return self.publish(message, headers, Copies::Break).await;
-            }
-            self.out
-                .publish_with_headers(message.subject, headers, message.payload)
-                .await
-                .map_err(fault)?;
-        }
-        Err(BusFault("nothing to send".into()))
+        // Others wait meanwhile: not for as long as the broker is away.
+        tokio::time::timeout(ACK_WAIT, self.publish_in_a_row(messages))
+            .await
+            .unwrap_or_else(|_| Err(BusFault("nothing is taken".into())))
     }
 
     async fn stream(&self, stream: &str) -> Result<StreamState, BusFault> {
