@@ -1,23 +1,25 @@
 //! Tells events from the ledger, in its order.
 //!
 //! What was just committed is told from memory; where that is not whole (a start, a full queue, a
-//! broker that forgot) the ledger is read. An event may be told twice, under the same id.
+//! broker that forgot) the ledger is read. An event may be told twice, under the same id. Read next:
+//! [`publishing`].
+
+mod publishing;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use messages::{Event, Partition, event, subject};
+use messages::{Partition, subject};
 
 use super::{Host, Limits, telling::Queue, turn::Told};
 use crate::{
-    bus::{Acknowledgement, Bus, BusFault, Outbound},
+    bus::{Bus, BusFault},
     entity::Entity,
-    failpoint::{self, Point},
     seams::Clock,
-    store::{LedgerRow, Mark, Position, PositionWrite, Standing, Store, StoreFault},
+    store::{LedgerRow, Position, Standing, Store, StoreFault},
 };
 
 /// How many ledger rows are read at once to catch up.
@@ -44,9 +46,6 @@ pub(super) struct Teller<E: Entity> {
     stream: String,
     entity: std::marker::PhantomData<E>,
 }
-
-/// A row's partition and number, and its event's acknowledgement where it makes one.
-type UnderWay = (Partition, i64, Option<Acknowledgement>);
 
 /// Why telling stopped for now.
 enum Pause {
@@ -166,13 +165,9 @@ impl<E: Entity> Teller<E> {
             *checked = Some(connection);
         }
         for (partition, number) in self.queue.let_go.take() {
-            let behind = self.behind.entry(partition).or_default();
-            *behind = (*behind).max(number);
+            self.fall_behind(partition, number);
         }
-        let partitions: Vec<Partition> = self.partitions.keys().copied().collect();
-        for partition in partitions {
-            self.catch_up(partition).await?;
-        }
+        self.catch_all_up().await?;
         if pending.is_empty() {
             return Ok(());
         }
@@ -193,8 +188,7 @@ impl<E: Entity> Teller<E> {
                 *expected += 1;
                 follow.push(one);
             } else if one.number > *expected {
-                let behind = self.behind.entry(one.partition).or_default();
-                *behind = (*behind).max(one.number);
+                self.fall_behind(one.partition, one.number);
             }
         }
         let in_a_row = self.alone == 0;
@@ -208,8 +202,7 @@ impl<E: Entity> Teller<E> {
         if let Err(pause) = result {
             // All that was taken from the queue is read from the ledger instead.
             for (partition, number) in next {
-                let behind = self.behind.entry(partition).or_default();
-                *behind = (*behind).max(number - 1);
+                self.fall_behind(partition, number - 1);
             }
             if !in_a_row {
                 return Err(pause);
@@ -217,6 +210,16 @@ impl<E: Entity> Teller<E> {
             tracing::debug!("a row of events was broken: they are told by themselves");
             self.alone = ALONE_ROUNDS;
         }
+        self.catch_all_up().await
+    }
+
+    /// Notes that the ledger is to be read up to this row first.
+    fn fall_behind(&mut self, partition: Partition, number: i64) {
+        let behind = self.behind.entry(partition).or_default();
+        *behind = (*behind).max(number);
+    }
+
+    async fn catch_all_up(&mut self) -> Result<(), Pause> {
         let partitions: Vec<Partition> = self.partitions.keys().copied().collect();
         for partition in partitions {
             self.catch_up(partition).await?;
@@ -270,8 +273,7 @@ impl<E: Entity> Teller<E> {
                 .min(number);
             tracing::info!(service = %E::SERVICE, %partition, from = back + 1, to = number, "the broker forgot events: telling them again");
             self.partitions.insert(partition, (back, None));
-            let behind = self.behind.entry(partition).or_default();
-            *behind = (*behind).max(number);
+            self.fall_behind(partition, number);
         }
         self.stream = stream.identity;
         Ok(())
@@ -299,134 +301,6 @@ impl<E: Entity> Teller<E> {
         self.behind.remove(&partition);
         Ok(())
     }
-
-    /// Publishes rows that were never published before, with one acknowledgement for many, and moves
-    /// the marks. Where that fails the marks stay before all that it would have spoken for.
-    async fn publish_in_a_row(&mut self, rows: Vec<Told>) -> Result<(), Pause> {
-        let mut rows = rows.into_iter().peekable();
-        while rows.peek().is_some() {
-            let chunk: Vec<Told> = rows
-                .by_ref()
-                .take(self.limits.events_in_flight_max)
-                .collect();
-            let mut numbers = Vec::with_capacity(chunk.len());
-            let mut messages = Vec::with_capacity(chunk.len());
-            for row in chunk {
-                numbers.push((row.partition, row.number, row.event.is_some()));
-                messages.extend(message::<E>(row));
-            }
-            let mut behind = messages.len() as u64;
-            let last = if messages.is_empty() {
-                0
-            } else {
-                let ack = self.bus.send_in_a_row(messages).await;
-                ack.map_err(Pause::Broker)?.await.map_err(Pause::Broker)?
-            };
-            for (partition, number, event) in &numbers {
-                let sequence = event.then(|| {
-                    behind -= 1;
-                    last.saturating_sub(behind)
-                });
-                self.told(*partition, *number, sequence);
-            }
-            self.mark(
-                numbers
-                    .into_iter()
-                    .map(|(partition, ..)| partition)
-                    .collect(),
-            );
-        }
-        Ok(())
-    }
-
-    /// Publishes rows in their order, many on their way at once, and moves the marks.
-    async fn publish(&mut self, rows: Vec<Told>) -> Result<(), Pause> {
-        let mut rows = rows.into_iter().peekable();
-        while rows.peek().is_some() {
-            let mut under_way = Vec::new();
-            for row in rows.by_ref().take(self.limits.events_in_flight_max) {
-                let (partition, number) = (row.partition, row.number);
-                let ack = match message::<E>(row) {
-                    Some(message) => Some(self.bus.send(message).await.map_err(Pause::Broker)?),
-                    None => None,
-                };
-                under_way.push((partition, number, ack));
-            }
-            let partitions: BTreeSet<Partition> = under_way.iter().map(|one| one.0).collect();
-            let result = self.acknowledged(under_way).await;
-            self.mark(partitions);
-            result?;
-        }
-        Ok(())
-    }
-
-    /// Waits for acknowledgements in the order of the rows; what came before a failure counts.
-    async fn acknowledged(&mut self, under_way: Vec<UnderWay>) -> Result<(), Pause> {
-        for (partition, number, ack) in under_way {
-            let sequence = match ack {
-                Some(ack) => Some(ack.await.map_err(Pause::Broker)?),
-                None => None,
-            };
-            self.told(partition, number, sequence);
-        }
-        Ok(())
-    }
-
-    /// A row is told: the stream has its event, where it makes one.
-    fn told(&mut self, partition: Partition, number: i64, sequence: Option<u64>) {
-        failpoint::reach(E::SERVICE.name(), Point::Told);
-        let (last, position) = self.partitions.entry(partition).or_default();
-        *last = number;
-        if let Some(sequence) = sequence {
-            *position = Some(Position {
-                stream: self.stream.clone(),
-                sequence,
-                at: self.clock.now(),
-            });
-        }
-    }
-
-    /// Notes for the next commit how far these partitions have been told.
-    fn mark(&self, partitions: BTreeSet<Partition>) {
-        let mut marks = self
-            .queue
-            .marks
-            .lock()
-            .expect("no panic while the marks are locked");
-        for partition in partitions {
-            if let Some((number, Some(position))) = self.partitions.get(&partition) {
-                let write = PositionWrite {
-                    mark: Mark::Events,
-                    partition,
-                    position: position.clone(),
-                    number: *number,
-                };
-                marks.insert(partition, write);
-            }
-        }
-    }
-}
-
-/// The message that tells a row; `None` where it makes no event.
-fn message<E: Entity>(row: Told) -> Option<Outbound> {
-    let (kind, body) = row.event?;
-    let id = event::id(E::SERVICE, row.partition, row.number);
-    let event = Event {
-        v: 1,
-        kind: kind.to_owned(),
-        id: id.clone(),
-        entity: row.entity,
-        version: row.version,
-        at: row.at,
-        body: (),
-    };
-    failpoint::reach(E::SERVICE.name(), Point::Telling);
-    Some(Outbound {
-        subject: subject::event(kind),
-        id,
-        headers: Vec::new(),
-        payload: event.with_body(&body).into(),
-    })
 }
 
 fn told_of<E: Entity>(row: LedgerRow) -> Told {
