@@ -57,6 +57,20 @@ pub struct Place {
     /// How long it waits for a payment that is made outside, likewise.
     #[serde(default)]
     pub payment_deadline_ms: u64,
+    /// Which product has not enough left for it, where that was asked before: then it is turned
+    /// away. The edge fills it in, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short: Option<Shortage>,
+}
+
+/// What a product said, asked before an order of it was placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shortage {
+    /// The product.
+    pub product_id: ProductId,
+    /// How many pieces were left: fewer than the order's line wants.
+    pub available: i64,
 }
 
 /// How an order is paid.

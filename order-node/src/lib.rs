@@ -9,3 +9,4 @@ pub mod order;
 mod plan;
 pub mod rest;
 pub mod settings;
+pub mod shortages;

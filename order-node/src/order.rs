@@ -92,6 +92,20 @@ impl Entity for Order {
                 let trace = traceparent.as_ref();
                 *state = Some(State::placed(order, wish, *deadline_at, trace, at));
             }
+            (
+                state,
+                What::TurnedAway {
+                    order,
+                    wish,
+                    product_id,
+                    refusal,
+                    traceparent,
+                },
+            ) => {
+                let (product, trace) = (product_id.entity(), traceparent.as_ref());
+                let away = State::turned_away(order, wish, &product, refusal, trace, at);
+                *state = Some(away);
+            }
             (None, _) => {}
         }
     }

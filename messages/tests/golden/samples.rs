@@ -113,6 +113,7 @@ fn order_commands() -> Vec<Sample> {
         }),
         deadline_ms: 5_000,
         payment_deadline_ms: 900_000,
+        short: None,
     };
     let external = order::Place {
         points: None,
@@ -124,6 +125,13 @@ fn order_commands() -> Vec<Sample> {
         payment: None,
         ..external.clone()
     };
+    let short = order::Place {
+        short: Some(order::Shortage {
+            product_id: product_id(),
+            available: 2,
+        }),
+        ..simple.clone()
+    };
     let pay = Command::Pay(order::Pay {
         imp_uid: "imp_123456".into(),
         price: money(38_500),
@@ -133,6 +141,7 @@ fn order_commands() -> Vec<Sample> {
         said("", full(Command::Place(place))),
         said("external", bare(Command::Place(external))),
         said("bare", bare(Command::Place(simple))),
+        said("short", bare(Command::Place(short))),
         said("", bare(pay)),
         said("", bare(Command::Cancel)),
         said(

@@ -1,7 +1,7 @@
 //! How what happened moves the state. Total: what is not legal from here changes nothing.
 
 use messages::{
-    Timestamp,
+    EntityId, Refusal, Timestamp,
     order::{Step, View},
 };
 use node::table::Touch;
@@ -47,12 +47,28 @@ impl State {
         state
     }
 
+    /// The order that is turned away instead: what it would have asked for counts as refused.
+    pub(super) fn turned_away(
+        order: &View,
+        wish: &Wish,
+        product: &EntityId,
+        refusal: &Refusal,
+        traceparent: Option<&String>,
+        at: Timestamp,
+    ) -> Self {
+        let mut state = Self::placed(order, wish, at, traceparent, at);
+        state.refuse_all();
+        state.refused(product, refusal);
+        state.go(Move::Fail);
+        state
+    }
+
     /// Applies a change to an order that was placed.
     pub(super) fn apply(&mut self, change: &Change, at: Timestamp) {
         self.updated_at = at;
         let attempt = change.attempt;
         match &change.what {
-            What::Placed { .. } => {}
+            What::Placed { .. } | What::TurnedAway { .. } => {}
             What::Accepted(acceptance) => self.accepted(acceptance, attempt),
             What::Refused {
                 step,
@@ -144,6 +160,7 @@ impl State {
     pub(super) fn touches(&self, change: &Change) -> Touch {
         match &change.what {
             What::Placed { .. }
+            | What::TurnedAway { .. }
             | What::Failed { .. }
             | What::CancelRequested
             | What::Retried { .. } => Touch::All,

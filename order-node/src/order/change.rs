@@ -3,7 +3,7 @@
 //! The JSON of a change is kept for ever: changes to it are additive.
 
 use messages::{
-    EntityId, Money, OrderId, Refusal, RequestId, Timestamp, UserId,
+    EntityId, Money, OrderId, ProductId, Refusal, RequestId, Timestamp, UserId,
     order::{Step, StepFailed, View},
     wire::to_vec,
 };
@@ -43,6 +43,22 @@ pub enum What {
         wish: Wish,
         /// When it is given up.
         deadline_at: Timestamp,
+        /// The trace that it belongs to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        traceparent: Option<String>,
+    },
+    /// It was turned away: a product of it had said before that it has not enough left. Nothing was
+    /// asked for, so that nothing is owed.
+    TurnedAway {
+        /// The order after it.
+        order: View,
+        /// What was wished besides its lines.
+        #[serde(default, skip_serializing_if = "Wish::is_nothing")]
+        wish: Wish,
+        /// Which product said so.
+        product_id: ProductId,
+        /// In which words.
+        refusal: Refusal,
         /// The trace that it belongs to.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         traceparent: Option<String>,
@@ -195,6 +211,7 @@ impl Change {
         let release = || RequestId::release(self.order_id, self.attempt);
         let (kind, request_id) = match &self.what {
             What::Placed { .. } => ("placed", Some(RequestId::from("PLACE"))),
+            What::TurnedAway { .. } => ("turnedAway", Some(RequestId::from("PLACE"))),
             What::Accepted(Acceptance { step, entity, .. }) => {
                 ("accepted", of(false, reserve(), *step, entity))
             }
@@ -255,7 +272,7 @@ impl Change {
                 ("order.created.pending", order)
             }
             What::Confirmed { order, .. } => ("order.confirmed", order),
-            What::Failed { order, .. } => ("order.failed", order),
+            What::Failed { order, .. } | What::TurnedAway { order, .. } => ("order.failed", order),
             What::Cancelled { order } => ("order.cancelled", order),
             What::Refused {
                 step,

@@ -4,8 +4,8 @@
 //! `super::transition`.
 
 use messages::{
-    EntityId, Money, OrderId, Refusal, Timestamp,
-    order::{Command, LineView, Pay, Place, Retry, Status, View},
+    EntityId, Money, OrderId, ProductId, Refusal, Timestamp,
+    order::{Command, LineView, Pay, Place, Retry, Shortage, Status, View},
 };
 use node::entity::{Context, Prior};
 
@@ -102,12 +102,7 @@ impl State {
         Ok(vec![Change {
             order_id: id,
             attempt: 1,
-            what: What::Placed {
-                order,
-                wish: wish(place, context.now),
-                deadline_at: later(context.now, place.deadline_ms),
-                traceparent: context.traceparent.map(str::to_owned),
-            },
+            what: placed(order, place, context),
         }])
     }
 
@@ -242,6 +237,39 @@ impl State {
             what,
         }
     }
+}
+
+/// An order is placed, or turned away where a product had too few for it when it was asked before.
+fn placed(order: View, place: &Place, context: &Context<'_, Change>) -> What {
+    let wish = wish(place, context.now);
+    let traceparent = context.traceparent.map(str::to_owned);
+    match place.short.and_then(|short| too_few(place, short)) {
+        None => What::Placed {
+            order,
+            wish,
+            deadline_at: later(context.now, place.deadline_ms),
+            traceparent,
+        },
+        Some((product_id, refusal)) => What::TurnedAway {
+            order: View {
+                status: Status::Failed,
+                fail_reason: Some(refusal.code().to_owned()),
+                ..order
+            },
+            wish,
+            product_id,
+            refusal,
+            traceparent,
+        },
+    }
+}
+
+/// Which product has too few for an order of it, and how that is told.
+fn too_few(place: &Place, short: Shortage) -> Option<(ProductId, Refusal)> {
+    let mut items = place.items.iter();
+    let item = items.find(|item| item.product_id == short.product_id)?;
+    let refusal = Refusal::stock(short.available, item.quantity);
+    (short.available < i64::from(item.quantity.get())).then_some((short.product_id, refusal))
 }
 
 fn wish(place: &Place, now: Timestamp) -> Wish {

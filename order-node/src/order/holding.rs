@@ -166,6 +166,15 @@ impl State {
         }
     }
 
+    /// Nothing was asked for, and nothing will come.
+    pub(super) fn refuse_all(&mut self) {
+        for part in &mut self.parts {
+            if let Some(hold) = part.hold.after(Heard::Refused { resent: false }) {
+                part.hold = hold;
+            }
+        }
+    }
+
     pub(super) fn give_back_all(&mut self) {
         self.parts.iter_mut().for_each(Part::give_back);
     }

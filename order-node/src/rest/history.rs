@@ -147,6 +147,16 @@ impl Told {
         };
         match what {
             What::Placed { .. } => own("place", "PENDING"),
+            What::TurnedAway {
+                product_id,
+                refusal,
+                ..
+            } => Self {
+                takes: Some(Step::Stock),
+                entity: Some(product_id.entity()),
+                detail: Some(why(&refusal)),
+                ..own("place", "FAILED")
+            },
             What::Accepted(Acceptance {
                 step,
                 entity,
@@ -240,6 +250,7 @@ fn why(refusal: &Refusal) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::order::Wish;
 
     const ORDER: &str = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b";
     const MUG: &str = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5c";
@@ -287,6 +298,28 @@ mod tests {
             at: AT.parse().expect("a time"),
         };
         assert_eq!(step, expected);
+    }
+
+    #[test]
+    fn an_order_that_was_turned_away_tells_of_whom_it_was_short() {
+        let order = json!({
+            "id": ORDER, "code": "357W-S709-03NV", "buyerId": "u-001", "items": [],
+            "status": "FAILED", "cancelling": false, "createdAt": AT, "updatedAt": AT,
+        });
+        let step = told(What::TurnedAway {
+            order: serde_json::from_value(order).expect("an order"),
+            wish: Wish::default(),
+            product_id: MUG.parse().expect("an id"),
+            refusal: Refusal::InsufficientStock {
+                available: 0,
+                requested: 3,
+            },
+            traceparent: None,
+        });
+        assert_eq!((step.step, step.outcome), ("place", "FAILED"));
+        assert_eq!((step.takes, step.entity), (Some("stock"), Some(MUG.into())));
+        let said = json!({"error": "INSUFFICIENT_STOCK", "message": "only 0 left, 3 asked for"});
+        assert_eq!(step.detail, Some(said));
     }
 
     #[test]

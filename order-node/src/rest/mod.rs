@@ -18,7 +18,7 @@ use node::host::Service;
 use tokio::sync::Semaphore;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{order::Order, settings::Settings};
+use crate::{order::Order, settings::Settings, shortages::Shortages};
 
 /// How many clients may follow orders at once.
 const FOLLOWERS_MAX: usize = 1024;
@@ -34,11 +34,13 @@ struct Orders {
     /// How many milliseconds it waits for a payment that is made outside.
     payment_deadline_ms: u64,
     followers: Arc<Semaphore>,
+    shortages: Shortages,
 }
 
 /// The calls of the order node.
 pub fn router(service: Service<Order>, settings: &Settings) -> OpenApiRouter {
     let orders = Orders {
+        shortages: Shortages::new(service.clone()),
         service,
         wait: settings.order_wait(),
         deadline_ms: settings.order_deadline_ms,

@@ -54,6 +54,7 @@ pub(super) async fn place(
     const CALL: &str = "POST /orders";
     let basket = body.basket()?;
     let target = Target::made_by(CALL, key, &basket);
+    let short = orders.shortages.of(&basket.items).await;
     let at_once = respond_async(&headers);
     let place = Command::Place(Place {
         buyer_id: basket.buyer_id,
@@ -63,13 +64,15 @@ pub(super) async fn place(
         payment: basket.payment,
         deadline_ms: orders.deadline_ms,
         payment_deadline_ms: orders.payment_deadline_ms,
+        short,
     });
     let ask = Ask {
         settle: (!at_once).then_some(orders.wait),
         ..trace.ask(target, place)
     };
-    let order = ran(orders.service.ask(ask).await??)?;
-    Ok(placed(order, at_once))
+    let reply = orders.service.ask(ask).await??;
+    orders.shortages.heard(&reply);
+    Ok(placed(ran(reply)?, at_once))
 }
 
 /// The answer to a placed order, in the status that its state gives.

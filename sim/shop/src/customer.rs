@@ -1,13 +1,14 @@
 //! A customer: orders, waits or gives up, asks again, cancels, tries again, pays; and checks what he
 //! is told. How he collects points and coupons is in `collecting`.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use messages::{
-    Digest, EntityId, Money, Origin, Quantity, Refusal, UserId,
-    order::{Command, Item, PayBy, Place, Reply, Retry, Status, View},
+    Digest, EntityId, Money, Origin, ProductId, Quantity, Refusal, Service, UserId,
+    order::{Command, Item, PayBy, Place, Reply, Retry, Shortage, Status, View},
 };
 use node::host::{Ask, CreationKey, Target};
+use order_node::shortages::Shortages;
 use sim::Chance;
 use tokio::time::sleep;
 
@@ -25,6 +26,8 @@ pub(crate) struct Customer {
     pub(crate) chance: Chance,
     pub(crate) shelves: Shelves,
     pub(crate) user: UserId,
+    /// By what he asks first, with a chance of its own: seeds that were kept draw all else as before.
+    door: Chance,
     number: u64,
     keys: u64,
 }
@@ -36,6 +39,7 @@ impl Customer {
             plan: Arc::clone(plan),
             chance: Chance::new(plan.seed, "customer", number),
             shelves: shelves.clone(),
+            door: Chance::new(plan.seed, "door", number),
             user: format!("u-{number}").parse().expect("a name"),
             number,
             keys: 0,
@@ -64,7 +68,10 @@ impl Customer {
 
     /// Places an order and sees what becomes of it.
     async fn order(&mut self) {
-        let place = self.basket();
+        let mut place = self.basket();
+        if self.door.percent(25) {
+            place.short = self.ask_first(&place.items).await;
+        }
         let external = matches!(place.payment, Some(PayBy::External));
         let key = self.chance.percent(85).then(|| self.key());
         let repeats = if key.is_some() {
@@ -161,7 +168,35 @@ impl Customer {
             payment,
             deadline_ms: self.plan.deadline_ms,
             payment_deadline_ms: self.plan.payment_deadline_ms,
+            short: None,
         }
+    }
+
+    /// Has the products asked how many are left, as the edge does of those that ran short lately.
+    async fn ask_first(&self, items: &[Item]) -> Option<Shortage> {
+        let (service, life) = self.shop.orders.any(&self.door)?;
+        let version = |product: ProductId| {
+            self.shop
+                .spec()
+                .version(Service::Product, &product.entity())
+        };
+        let since: BTreeMap<_, _> = items
+            .iter()
+            .map(|item| (item.product_id, version(item.product_id)))
+            .collect();
+        let shortages = Shortages::new(service);
+        shortages.note(since.keys().copied());
+        let short = tokio::select! {
+            biased;
+            () = life.over() => None,
+            short = shortages.of(items) => short,
+        }?;
+        let (product, left) = (short.product_id.entity(), short.available);
+        let mut spec = self.shop.spec();
+        if !spec.was_left(Service::Product, &product, since[&short.product_id], left) {
+            spec.wrong(|| format!("{} was held at the door by {short:?}", self.user));
+        }
+        Some(short)
     }
 
     async fn read(&mut self, order: &EntityId) -> Option<View> {

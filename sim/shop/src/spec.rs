@@ -21,8 +21,9 @@ pub(crate) use self::{
 };
 
 /// The kinds of changes that everybody is told of.
-const TOLD: [&str; 10] = [
+const TOLD: [&str; 11] = [
     "placed",
+    "turnedAway",
     "confirmed",
     "failed",
     "retried",

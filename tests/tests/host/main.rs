@@ -26,6 +26,7 @@ mod repeats;
 mod resends;
 mod residents;
 mod shop;
+mod shortages;
 mod toy;
 mod unknown;
 mod waiting;

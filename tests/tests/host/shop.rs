@@ -68,6 +68,7 @@ impl Shop {
             payment: None,
             payment_deadline_ms: 0,
             deadline_ms: 3_600_000,
+            short: None,
         });
         self.ask(Target::New { key: None }, place, settle)
     }

@@ -200,6 +200,7 @@ impl Saga {
         let read = Order::from_row(&self.order.id, self.order.to_row());
         assert_eq!(read.expect("what was written"), self.order);
         if let What::Placed { order, .. }
+        | What::TurnedAway { order, .. }
         | What::Confirmed { order, .. }
         | What::Failed { order, .. }
         | What::Cancelled { order }
@@ -281,6 +282,7 @@ pub(super) fn lines(quantities: &[u32]) -> Place {
         payment: None,
         deadline_ms: DEADLINE_MS,
         payment_deadline_ms: PAYMENT_DEADLINE_MS,
+        short: None,
     }
 }
 

@@ -1,6 +1,9 @@
 //! What a customer may wish of an order, and when.
 
-use messages::{Origin, RequestId, order::Status};
+use messages::{
+    Origin, RequestId,
+    order::{Place, Shortage, Status},
+};
 
 use super::{super::*, saga::*};
 
@@ -29,7 +32,7 @@ fn an_order_without_lines_with_too_many_or_with_a_product_twice_is_refused() {
         product_id: product(1),
         quantity: pieces(1),
     };
-    let twice = messages::order::Place {
+    let twice = Place {
         items: vec![item.clone(), item],
         ..lines(&[])
     };
@@ -42,6 +45,53 @@ fn an_order_placed_twice_is_one_order_as_it_stands() {
     let stands = saga.wish("x", &Command::Get);
     assert_eq!(saga.place(&[1]), stands);
     assert_eq!(stands.expect("placed").order.status, Status::Confirmed);
+}
+
+#[test]
+fn an_order_of_what_is_short_is_turned_away_and_asks_for_nothing() {
+    let mut saga = Saga::new();
+    let place = Place {
+        short: Some(left(2, 1)),
+        ..lines(&[1, 2])
+    };
+    let told = saga.wish("x", &Command::Place(place));
+    let refusal = Refusal::InsufficientStock {
+        available: 1,
+        requested: 2,
+    };
+    let told = told.expect("a new order");
+    assert_eq!(told.order.status, Status::Failed);
+    assert_eq!(told.refusal, Some(refusal));
+    assert_eq!(saga.owes(), []);
+    assert_eq!(saga.order.alarm(), None);
+    assert_eq!(saga.events(), ["order.failed"]);
+
+    // Tried again it asks everybody, as any order does.
+    saga.retry("again")
+        .expect("a failed order that owes nothing");
+    assert_eq!(saga.status(), Status::Pending);
+    let asked = [(saga.dec().to_string(), 1), (saga.dec().to_string(), 2)];
+    assert_eq!(saga.owes(), asked);
+}
+
+#[test]
+fn what_is_not_short_for_this_order_does_not_turn_it_away() {
+    for harmless in [left(1, 2), left(2, 0)] {
+        let place = Place {
+            short: Some(harmless),
+            ..lines(&[2])
+        };
+        let saga = Saga::with(place);
+        assert_eq!(saga.status(), Status::Pending);
+        assert_eq!(saga.owes(), [(saga.dec().to_string(), 1)]);
+    }
+}
+
+fn left(n: u32, available: i64) -> Shortage {
+    Shortage {
+        product_id: product(n),
+        available,
+    }
 }
 
 #[test]

@@ -83,7 +83,8 @@ impl Book {
                 (next.status, next.attempt) = (Status::Pending, now.attempt + 1);
             }
             (
-                "confirmed" | "failed" | "cancelRequested" | "cancelled" | "retried" | "placed",
+                "confirmed" | "failed" | "cancelRequested" | "cancelled" | "retried" | "placed"
+                | "turnedAway",
                 ..,
             ) => return Err(format!("{} when it was {now:?}", row.kind)),
             ("releaseRefused", ..) => return Err("a release was refused".into()),
@@ -94,14 +95,16 @@ impl Book {
     }
 
     fn placed(&mut self, row: &LedgerRow) -> Result<(), String> {
-        if row.kind != "placed" {
-            return Err(format!("{} before it was placed", row.kind));
-        }
+        let status = match row.kind.as_str() {
+            "placed" => Status::Pending,
+            "turnedAway" => Status::Failed,
+            kind => return Err(format!("{kind} before it was placed")),
+        };
         let placed: Placed = serde_json::from_str(&row.body).map_err(|error| error.to_string())?;
         let items = placed.order.items.into_iter();
         self.lines = items.map(|item| (item.product_id, item.quantity)).collect();
         self.stands.push(Stand {
-            status: Status::Pending,
+            status,
             cancelling: false,
             attempt: 1,
             at: row.at,
