@@ -1,5 +1,7 @@
 //! What ran short lately is asked again before an order of it is written.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use messages::{
     EntityId, ProductId, Quantity,
@@ -55,6 +57,25 @@ async fn what_has_come_in_is_known_to_the_next_who_asks() {
         sold.await.unwrap().unwrap().unwrap();
         shortages.note([id(&product)]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_does_not_count_for_who_came_after_the_question() {
+    let (shop, shortages, product) = noted(0).await;
+    let broker = &shop.goods.stage.broker;
+    broker.take_time(|| Duration::from_millis(100));
+    let one = [pieces(&product, 1)];
+    let before = tokio::spawn({
+        let (shortages, one) = (shortages.clone(), one.clone());
+        async move { shortages.of(&one).await }
+    });
+    // The product has said that there is none, and its answer is on the way.
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    let came_in = shop.goods.ask(&product, "in", adjust(1));
+    came_in.await.unwrap().unwrap().unwrap();
+    assert!(!before.is_finished());
+    assert_eq!(shortages.of(&one).await, None);
+    assert!(before.await.unwrap().is_some());
 }
 
 #[tokio::test(start_paused = true)]
