@@ -75,7 +75,8 @@ impl Shortages {
         if noted.len() >= NOTED_MAX {
             noted.retain(|_, product| product.asked);
         }
-        for product in products {
+        let room = NOTED_MAX.saturating_sub(noted.len());
+        for product in products.into_iter().take(room) {
             noted.entry(product).or_default();
         }
     }

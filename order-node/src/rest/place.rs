@@ -71,7 +71,9 @@ pub(super) async fn place(
         ..trace.ask(target, place)
     };
     let reply = orders.service.ask(ask).await??;
-    orders.shortages.heard(&reply);
+    if short.is_none() {
+        orders.shortages.heard(&reply);
+    }
     Ok(placed(ran(reply)?, at_once))
 }
 

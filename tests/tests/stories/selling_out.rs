@@ -57,7 +57,6 @@ async fn story(system: System) {
     check::audit_is_clean(&system).await;
 }
 
-/// Also where orders and products are processes of their own.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_sold_out_is_refused_at_the_door_until_there_is_more() {
     turned_away(System::embedded().await).await;
