@@ -13,7 +13,7 @@ use std::{
 };
 
 use messages::{
-    Envelope, Origin, ProductId, Refusal, RequestId, Service as Name, Timestamp,
+    ProductId, Refusal, RequestId, Service as Name,
     order::{Item, Reply, Shortage},
     product,
 };
@@ -147,18 +147,11 @@ impl Shortages {
     /// How many pieces are left; `None` where the product does not say so in time, or cannot be
     /// ordered at all.
     async fn left(&self, product: ProductId) -> Option<i64> {
-        let envelope = Envelope {
-            request_id: RequestId::from("LEFT"),
-            entity: product.entity(),
-            source: None,
-            origin: Origin::Client,
-            reply_to: None,
-            causation: None,
-            traceparent: None,
-            at: Timestamp::default(),
-            body: product::Command::Get,
-        };
-        let answer = self.service.ask_elsewhere(Name::Product, &envelope);
+        let (look, product) = (RequestId::from("LEFT"), product.entity());
+        let get = product::Command::Get;
+        let answer = self
+            .service
+            .ask_elsewhere(Name::Product, product, look, get, None);
         let answer: product::Answer = tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()?;
         match answer {
             Ok(product::Reply::Product(product)) if product.status == product::Status::Active => {

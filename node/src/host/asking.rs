@@ -6,7 +6,10 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use messages::{Body, Digest, EntityId, Envelope, Partition, Subject, Timestamp, envelope, wire};
+use messages::{
+    Body, Digest, EntityId, Envelope, Origin, Partition, RequestId, Subject, Timestamp, envelope,
+    wire,
+};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -70,8 +73,8 @@ pub(super) async fn ask<E: Entity>(
 }
 
 impl<E: Entity> Service<E> {
-    /// Asks an entity of another service, at its owner. The answer is durable; `envelope` says
-    /// who is asked, and by its request id what a repeat is.
+    /// Asks an entity of another service, at its owner. The answer is durable; by the request id
+    /// the owner knows a repeat.
     ///
     /// # Errors
     /// [`Unavailable`] where no owner answered in time: the outcome is unknown, and the same
@@ -79,12 +82,26 @@ impl<E: Entity> Service<E> {
     pub async fn ask_elsewhere<A: Body>(
         &self,
         service: messages::Service,
-        envelope: &Envelope<impl Body>,
+        entity: EntityId,
+        request_id: RequestId,
+        command: impl Body,
+        traceparent: Option<String>,
     ) -> Result<A, Unavailable> {
         let (host, asked) = (self.host(), Asked::default());
-        let partition = envelope.entity.partition(host.partitions);
+        let partition = entity.partition(host.partitions);
+        let envelope = Envelope {
+            request_id,
+            entity,
+            source: None,
+            origin: Origin::Client,
+            reply_to: None,
+            causation: None,
+            traceparent,
+            at: host.clock.now(),
+            body: command,
+        };
         let subject = Subject::Ask(service, partition);
-        let answer = put(&*host.bus, subject, &asked, envelope, COMMIT_WAIT).await;
+        let answer = put(&*host.bus, subject, &asked, &envelope, COMMIT_WAIT).await;
         answer.map_err(|reason| Unavailable { reason })
     }
 }
@@ -191,7 +208,7 @@ async fn answer<E: Entity>(service: &Service<E>, subject: &str, payload: &[u8]) 
                 request_id,
                 entity: EntityId::from(UNBORN),
                 source: None,
-                origin: messages::Origin::Client,
+                origin: Origin::Client,
                 reply_to: None,
                 causation: None,
                 traceparent: None,

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use messages::{
-    Envelope, Money, OrderId, Origin, Refusal, RequestId, Service, Timestamp,
+    Money, OrderId, Refusal, RequestId, Service,
     id::kind,
     order::{Command, Pay},
     payment::{self, Reject, is_payment_id},
@@ -102,19 +102,16 @@ async fn reject(
     imp_uid: String,
     trace: Trace,
 ) -> Result<(), Problem> {
-    let envelope = Envelope {
-        request_id: RequestId::from(format!("reject {imp_uid}")),
-        entity: order_id.entity(),
-        source: None,
-        origin: Origin::Client,
-        reply_to: None,
-        causation: None,
-        traceparent: Some(trace.into_traceparent()),
-        at: Timestamp::default(),
-        body: payment::Command::Reject(Reject { order_id, imp_uid }),
-    };
-    let answer = orders.service.ask_elsewhere(Service::Payment, &envelope);
-    let answer: payment::Answer = answer.await?;
+    let answer: payment::Answer = orders
+        .service
+        .ask_elsewhere(
+            Service::Payment,
+            order_id.entity(),
+            RequestId::from(format!("reject {imp_uid}")),
+            payment::Command::Reject(Reject { order_id, imp_uid }),
+            Some(trace.into_traceparent()),
+        )
+        .await?;
     match answer {
         // So many are being given back that this one is not taken on yet.
         Err(Refusal::InvalidState { .. }) => Err(Problem::RetryLater {

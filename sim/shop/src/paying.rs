@@ -1,7 +1,7 @@
 //! A customer who pays outside: at the gateway, under the order's id, and then tells the order.
 
 use messages::{
-    Envelope, Money, Origin, Refusal, RequestId, Service, Timestamp,
+    Money, Refusal, RequestId, Service,
     order::{Command, Pay, Reply, View},
     payment::{self, Reject},
 };
@@ -64,24 +64,21 @@ pub(crate) async fn pay(customer: &mut Customer, view: &View) -> Option<View> {
 /// What the edge does with a payment that no order takes: it has it given back before it answers,
 /// and who has no answer says it again.
 async fn reject(customer: &Customer, view: &View, imp_uid: &str) {
-    let envelope = Envelope {
-        request_id: RequestId::from(format!("reject {imp_uid}")),
-        entity: view.id.entity(),
-        source: None,
-        origin: Origin::Client,
-        reply_to: None,
-        causation: None,
-        traceparent: None,
-        at: Timestamp::default(),
-        body: payment::Command::Reject(Reject {
-            order_id: view.id,
-            imp_uid: imp_uid.to_owned(),
-        }),
-    };
+    let request_id = RequestId::from(format!("reject {imp_uid}"));
+    let command = payment::Command::Reject(Reject {
+        order_id: view.id,
+        imp_uid: imp_uid.to_owned(),
+    });
     loop {
         let found = customer.shop.orders.any(&customer.chance);
         if let Some((service, life)) = found {
-            let asked = service.ask_elsewhere::<payment::Answer>(Service::Payment, &envelope);
+            let asked = service.ask_elsewhere::<payment::Answer>(
+                Service::Payment,
+                view.id.entity(),
+                request_id.clone(),
+                command.clone(),
+                None,
+            );
             let answered = timeout(PATIENCE, asked);
             let answer = tokio::select! {
                 biased;
