@@ -16,6 +16,8 @@ pub mod names {
     pub const JOURNAL_BATCH: &str = "onhand_journal_batch";
     /// HTTP requests under way.
     pub const IN_FLIGHT: &str = "onhand_in_flight";
+    /// Those of them that wait in line until others are done, by `call`.
+    pub const WAITING: &str = "onhand_waiting";
     /// Commands that wait for their entities, by `service`.
     pub const MAILBOX: &str = "onhand_mailbox";
     /// Messages that a reader has not read yet, by `service`.
@@ -142,6 +144,10 @@ fn describe() {
     describe_histogram!(names::STAGE, Unit::Seconds, "how long each stage takes");
     describe_histogram!(names::JOURNAL_BATCH, "changes that one commit holds");
     describe_gauge!(names::IN_FLIGHT, "HTTP requests under way");
+    describe_gauge!(
+        names::WAITING,
+        "HTTP requests that wait in line until others are done"
+    );
     describe_gauge!(names::MAILBOX, "commands that wait for their entities");
     describe_gauge!(names::READER_BEHIND, "messages that are not read yet");
     describe_counter!(

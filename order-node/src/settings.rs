@@ -5,7 +5,8 @@ use std::time::Duration;
 use messages::Service as Name;
 use node::{
     config::Common,
-    host::{Host, Service, StartError, ms},
+    edge::AdmissionLimits,
+    host::{Host, Service, StartError, count, ms},
     store::{Database, DatabaseUrl, Migrations},
 };
 
@@ -29,6 +30,12 @@ pub struct Settings {
     /// How many ms a request waits for its order to become final before it is answered 202
     #[arg(long, env = "ONHAND_ORDER_WAIT_MS", default_value_t = 8_000, value_parser = ms(0))]
     pub order_wait_ms: u64,
+    /// How many orders are placed at a time by this process; others wait in line, and are not written yet
+    #[arg(long, env = "ONHAND_ORDERS_ADMITTED_MAX", default_value_t = 256, value_parser = count())]
+    pub orders_admitted_max: usize,
+    /// After how many ms an order that waits for somebody else, such as a gateway, no longer counts among them
+    #[arg(long, env = "ONHAND_ORDER_ADMITTED_MS", default_value_t = 250, value_parser = ms(1))]
+    pub order_admitted_ms: u64,
     /// After how many ms an order that is not final gives up, and gives back what it took
     #[arg(long, env = "ONHAND_ORDER_DEADLINE_MS", default_value_t = 5_000, value_parser = ms(1))]
     pub order_deadline_ms: u64,
@@ -38,6 +45,15 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// How many orders this process places at a time, and how long others wait in line.
+    pub const fn admission(&self, wait: Duration) -> AdmissionLimits {
+        AdmissionLimits {
+            admitted_max: self.orders_admitted_max,
+            counted: Duration::from_millis(self.order_admitted_ms),
+            wait,
+        }
+    }
+
     /// [`Settings::order_wait_ms`] as a duration.
     pub const fn order_wait(&self) -> Duration {
         Duration::from_millis(self.order_wait_ms)

@@ -5,6 +5,7 @@
 //! internal detail leaves at all. Read next: [`Problem`] for the errors, [`around`] for what
 //! happens to every request, [`app`] for how a node's routes become a server.
 
+mod admission;
 pub mod around;
 mod body;
 mod connections;
@@ -23,6 +24,7 @@ mod text;
 mod trace;
 
 pub use self::{
+    admission::{Admission, AdmissionLimits},
     around::{Around, Limits},
     body::{Json, NoBody},
     docs::describe,

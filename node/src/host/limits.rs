@@ -13,7 +13,8 @@ const BYTES_MAX: u64 = 1_000_000;
 /// A year: longer than anything here can sensibly take.
 const MS_MAX: u64 = 365 * 24 * 60 * 60 * 1000;
 
-fn count() -> RangedU64ValueParser<usize> {
+/// A number of things that can be used: at least one.
+pub fn count() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=COUNT_MAX)
 }
 
@@ -75,7 +76,7 @@ pub struct Limits {
     /// How many ms a commit to PostgreSQL may take before its outcome counts as unknown
     #[arg(long, env = "ONHAND_COMMIT_WAIT_MS", default_value_t = 15_000, value_parser = ms(1))]
     pub commit_wait_ms: u64,
-    /// How many ms the edge waits for an owner that is away before it answers 503
+    /// How many ms the edge waits for an owner that is away, and an order in line, before it answers 503
     #[arg(long, env = "ONHAND_ASK_WAIT_MS", default_value_t = 5_000, value_parser = ms(0))]
     pub ask_wait_ms: u64,
     /// After how many ms an unanswered command is sent again, at first

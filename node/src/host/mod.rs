@@ -38,7 +38,7 @@ mod turn;
 mod watchers;
 
 pub use self::{
-    limits::{Limits, ms},
+    limits::{Limits, count, ms},
     question::{Ask, CreationKey, Target, Unavailable},
     service::{Host, Service, StartError},
 };

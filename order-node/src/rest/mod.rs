@@ -14,7 +14,7 @@ mod view;
 
 use std::{sync::Arc, time::Duration};
 
-use node::host::Service;
+use node::{edge::Admission, host::Service};
 use tokio::sync::Semaphore;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -34,12 +34,15 @@ struct Orders {
     /// How many milliseconds it waits for a payment that is made outside.
     payment_deadline_ms: u64,
     followers: Arc<Semaphore>,
+    admission: Arc<Admission>,
     shortages: Shortages,
 }
 
 /// The calls of the order node.
 pub fn router(service: Service<Order>, settings: &Settings) -> OpenApiRouter {
+    let admission = settings.admission(service.limits().ask_wait());
     let orders = Orders {
+        admission: Arc::new(Admission::new("POST /orders", admission)),
         shortages: Shortages::new(service.clone()),
         service,
         wait: settings.order_wait(),

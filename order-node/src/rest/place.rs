@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use messages::order::{Command, Place, Status};
+use messages::order::{Command, Place, Reply, Status};
 use node::{
     edge::{Create, IdempotencyKey, Json, Problem, Trace},
     host::{Ask, Target},
@@ -14,7 +14,7 @@ use node::{
 
 use super::{
     Orders,
-    body::NewOrder,
+    body::{Basket, NewOrder},
     view::{OrderBody, ran},
 };
 
@@ -54,27 +54,42 @@ pub(super) async fn place(
     const CALL: &str = "POST /orders";
     let basket = body.basket()?;
     let target = Target::made_by(CALL, key, &basket);
-    let short = orders.shortages.of(&basket.items).await;
     let at_once = respond_async(&headers);
-    let place = Command::Place(Place {
-        buyer_id: basket.buyer_id,
-        items: basket.items,
-        points: basket.points,
-        coupon_id: basket.coupon_id,
-        payment: basket.payment,
-        deadline_ms: orders.deadline_ms,
-        payment_deadline_ms: orders.payment_deadline_ms,
-        short,
-    });
-    let ask = Ask {
-        settle: (!at_once).then_some(orders.wait),
-        ..trace.ask(target, place)
-    };
-    let reply = orders.service.ask(ask).await??;
-    if short.is_none() {
-        orders.shortages.heard(&reply);
-    }
+    let order = orders.order(target, basket, at_once, trace);
+    let reply = orders.admission.carry(order).await??;
     Ok(placed(ran(reply)?, at_once))
+}
+
+impl Orders {
+    /// Places an order whose turn has come.
+    async fn order(
+        &self,
+        target: Target,
+        basket: Basket,
+        at_once: bool,
+        trace: Trace,
+    ) -> Result<Reply, Problem> {
+        let short = self.shortages.of(&basket.items).await;
+        let place = Command::Place(Place {
+            buyer_id: basket.buyer_id,
+            items: basket.items,
+            points: basket.points,
+            coupon_id: basket.coupon_id,
+            payment: basket.payment,
+            deadline_ms: self.deadline_ms,
+            payment_deadline_ms: self.payment_deadline_ms,
+            short,
+        });
+        let ask = Ask {
+            settle: (!at_once).then_some(self.wait),
+            ..trace.ask(target, place)
+        };
+        let reply = self.service.ask(ask).await??;
+        if short.is_none() {
+            self.shortages.heard(&reply);
+        }
+        Ok(reply)
+    }
 }
 
 /// The answer to a placed order, in the status that its state gives.

@@ -19,6 +19,7 @@ mod fuzz;
 mod gateway;
 mod harness;
 mod idempotency;
+mod in_line;
 mod on_the_broker;
 mod operations;
 mod paid_outside;
