@@ -43,6 +43,9 @@ pub struct Limits {
     /// How many commands may be under way at once; beyond it the edge answers 503
     #[arg(long, env = "ONHAND_IN_FLIGHT_MAX", default_value_t = 8192, value_parser = count())]
     pub in_flight_max: usize,
+    /// How many HTTP requests may be under way at once, those in line included; beyond it the edge answers 503
+    #[arg(long, env = "ONHAND_REQUESTS_MAX", default_value_t = 16_384, value_parser = count())]
+    pub requests_max: usize,
     /// How many HTTP connections may be open at once; others wait until one is closed
     #[arg(long, env = "ONHAND_CONNECTIONS_MAX", default_value_t = 16_384, value_parser = count())]
     pub connections_max: usize,
@@ -106,6 +109,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             in_flight_max: 8192,
+            requests_max: 16_384,
             connections_max: 16_384,
             batch_max: 512,
             lookup_max: 256,

@@ -104,6 +104,7 @@ impl Plan {
 fn limits(seed: u64, chance: &Chance) -> Limits {
     Limits {
         in_flight_max: *chance.pick(&[24, 8192]),
+        requests_max: 1,
         connections_max: 1,
         batch_max: *chance.pick(&[1, 3, 512]),
         lookup_max: *chance.pick(&[1, 4, 256]),
