@@ -18,7 +18,7 @@ use messages::{
     product,
 };
 use node::host::Service;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 
 use crate::order::Order;
 
@@ -85,7 +85,8 @@ impl Shortages {
     pub async fn of(&self, items: &[Item]) -> Option<Shortage> {
         let mut first = None;
         for (product_id, short) in self.ask(items) {
-            if let Ok(available) = short.await {
+            // Who came too late for one question waits for the next; after that nobody asks any more.
+            if let Ok(Ok(available)) = timeout(3 * PATIENCE, short).await {
                 first.get_or_insert(Shortage {
                     product_id,
                     available,
@@ -152,7 +153,7 @@ impl Shortages {
         let answer = self
             .service
             .ask_elsewhere(Name::Product, product, look, get, None);
-        let answer: product::Answer = tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()?;
+        let answer: product::Answer = timeout(PATIENCE, answer).await.ok()?.ok()?;
         match answer {
             Ok(product::Reply::Product(product)) if product.status == product::Status::Active => {
                 Some(product.stock)
