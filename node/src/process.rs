@@ -104,7 +104,7 @@ impl Process<'_> {
             metrics: self.metrics,
         };
         let limits = edge::Limits {
-            in_flight_max: self.common.limits.requests_max,
+            requests_max: self.common.limits.requests_max,
         };
         let ids: Arc<dyn crate::seams::Ids> = Arc::new(SystemIds::default());
         let app = edge::app(self.title, api, ops, &ids, limits);

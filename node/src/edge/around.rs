@@ -44,14 +44,12 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// How many requests may be under way at once.
-    pub in_flight_max: usize,
+    pub requests_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            in_flight_max: 4096,
-        }
+        Self { requests_max: 4096 }
     }
 }
 
@@ -59,7 +57,7 @@ impl Default for Limits {
 pub struct Around {
     ids: Arc<dyn Ids>,
     in_flight: AtomicUsize,
-    in_flight_max: usize,
+    requests_max: usize,
     in_flight_gauge: metrics::Gauge,
     seconds: metrics::Histogram,
     /// By status, from 100 on; looked up once, since a look-up by name costs more than to count.
@@ -72,7 +70,7 @@ impl Around {
         Arc::new(Self {
             ids,
             in_flight: AtomicUsize::new(0),
-            in_flight_max: limits.in_flight_max,
+            requests_max: limits.requests_max,
             in_flight_gauge: metrics::gauge!(names::IN_FLIGHT),
             seconds: metrics::histogram!(names::HTTP_SECONDS),
             answered: std::iter::repeat_with(OnceLock::new).take(500).collect(),
@@ -85,7 +83,7 @@ impl Around {
         // Made before the limit is looked at, so that the count goes back either way.
         self.in_flight_gauge.increment(1.0);
         let place = Place(self);
-        (before < self.in_flight_max).then_some(place)
+        (before < self.requests_max).then_some(place)
     }
 
     fn count(&self, status: u16) {

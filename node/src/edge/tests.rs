@@ -65,7 +65,7 @@ async fn a_body_in_many_pieces_is_read_whole() {
 
 #[tokio::test]
 async fn a_panic_is_answered_and_gives_its_place_back() {
-    let edge = edge(Limits { in_flight_max: 1 });
+    let edge = edge(Limits { requests_max: 1 });
     for _ in 0..3 {
         let answer = edge.call(Method::GET, "/things?panic=true", "").await;
         answer.is_error(500, "INTERNAL_ERROR");
@@ -74,7 +74,7 @@ async fn a_panic_is_answered_and_gives_its_place_back() {
 
 #[tokio::test]
 async fn at_the_limit_a_call_is_put_off_while_the_operator_is_answered() {
-    let edge = edge(Limits { in_flight_max: 1 });
+    let edge = edge(Limits { requests_max: 1 });
     let waiting = tokio::spawn(edge.clone().get("/things?wait=true"));
     edge.entered.notified().await;
 

@@ -44,7 +44,7 @@ pub struct Limits {
     #[arg(long, env = "ONHAND_IN_FLIGHT_MAX", default_value_t = 8192, value_parser = count())]
     pub in_flight_max: usize,
     /// How many HTTP requests may be under way at once, those in line included; beyond it the edge answers 503
-    #[arg(long, env = "ONHAND_REQUESTS_MAX", default_value_t = 16_384, value_parser = count())]
+    #[arg(long, env = "ONHAND_REQUESTS_MAX", default_value_t = 12_288, value_parser = count())]
     pub requests_max: usize,
     /// How many HTTP connections may be open at once; others wait until one is closed
     #[arg(long, env = "ONHAND_CONNECTIONS_MAX", default_value_t = 16_384, value_parser = count())]
@@ -79,7 +79,7 @@ pub struct Limits {
     /// How many ms a commit to PostgreSQL may take before its outcome counts as unknown
     #[arg(long, env = "ONHAND_COMMIT_WAIT_MS", default_value_t = 15_000, value_parser = ms(1))]
     pub commit_wait_ms: u64,
-    /// How many ms the edge waits for an owner that is away, and an order in line, before it answers 503
+    /// How many ms the edge waits for an owner that is away before it answers 503
     #[arg(long, env = "ONHAND_ASK_WAIT_MS", default_value_t = 5_000, value_parser = ms(0))]
     pub ask_wait_ms: u64,
     /// After how many ms an unanswered command is sent again, at first
@@ -109,7 +109,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             in_flight_max: 8192,
-            requests_max: 16_384,
+            requests_max: 12_288,
             connections_max: 16_384,
             batch_max: 512,
             lookup_max: 256,
