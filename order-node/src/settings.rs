@@ -33,6 +33,9 @@ pub struct Settings {
     /// How many orders are placed at a time by this process; others wait in line, and are not written yet
     #[arg(long, env = "ONHAND_ORDERS_ADMITTED_MAX", default_value_t = 256, value_parser = count())]
     pub orders_admitted_max: usize,
+    /// How many ms an order waits in line before it is answered 503
+    #[arg(long, env = "ONHAND_ORDER_ADMISSION_WAIT_MS", default_value_t = 5_000, value_parser = ms(0))]
+    pub order_admission_wait_ms: u64,
     /// After how many ms an order that waits for somebody else, such as a gateway, no longer counts among them
     #[arg(long, env = "ONHAND_ORDER_ADMITTED_MS", default_value_t = 250, value_parser = ms(1))]
     pub order_admitted_ms: u64,
@@ -45,12 +48,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// How many orders this process places at a time, and how long others wait in line.
-    pub const fn admission(&self, wait: Duration) -> AdmissionLimits {
+    /// How many orders are placed at a time, and how long others wait in line.
+    pub const fn admission(&self) -> AdmissionLimits {
         AdmissionLimits {
             admitted_max: self.orders_admitted_max,
             counted: Duration::from_millis(self.order_admitted_ms),
-            wait,
+            wait: Duration::from_millis(self.order_admission_wait_ms),
         }
     }
 

@@ -5,20 +5,29 @@
 //! from the first commit on are reached by what nothing is wrong with. In line nothing is written
 //! yet: who waits there has no deadline, and who goes away leaves nothing behind.
 
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::Problem;
 use crate::telemetry::names;
 
+/// How many that take long may be under way, as a multiple of those that are carried through at a
+/// time. Where it is reached it is the pipeline that is slow, and nobody gives up a place early.
+const SLOW: usize = 4;
+
 /// A line, and the places that it leads to.
-pub struct Admission {
-    places: Semaphore,
+#[derive(Clone)]
+pub struct Admission(Arc<Inner>);
+
+struct Inner {
+    places: Arc<Semaphore>,
+    slow: Arc<Semaphore>,
     limits: AdmissionLimits,
+    call: &'static str,
     waiting: metrics::Gauge,
 }
 
@@ -34,40 +43,67 @@ pub struct AdmissionLimits {
     pub wait: Duration,
 }
 
+/// The place of one that was admitted; free again when it is dropped.
+pub struct Place {
+    permit: OwnedSemaphorePermit,
+    admission: Arc<Inner>,
+    /// Until when it counts; `None` where it no longer does.
+    counts_until: Option<Instant>,
+}
+
 impl Admission {
-    /// All places are free. `call` names the line among the metrics.
+    /// All places are free. `call` names the line.
     pub fn new(call: &'static str, limits: AdmissionLimits) -> Self {
-        Self {
-            places: Semaphore::new(limits.admitted_max),
+        Self(Arc::new(Inner {
+            places: Arc::new(Semaphore::new(limits.admitted_max)),
+            slow: Arc::new(Semaphore::new(limits.admitted_max.saturating_mul(SLOW))),
             limits,
+            call,
             waiting: metrics::gauge!(names::WAITING, "call" => call),
-        }
+        }))
     }
 
-    /// Carries `work` through when its turn has come; it is not begun before.
+    /// Waits in line for a place.
     ///
     /// # Errors
     /// [`Problem::RetryLater`] where that took too long.
-    pub async fn carry<T>(&self, work: impl Future<Output = T>) -> Result<T, Problem> {
-        let place = self.place().await?;
-        let mut work = pin!(work);
-        if let Ok(done) = timeout(self.limits.counted, &mut work).await {
-            return Ok(done);
-        }
-        drop(place);
-        Ok(work.await)
+    pub async fn place(&self) -> Result<Place, Problem> {
+        let permit = self.permit().await?;
+        Ok(Place {
+            permit,
+            admission: Arc::clone(&self.0),
+            counts_until: Some(Instant::now() + self.0.limits.counted),
+        })
     }
 
-    async fn place(&self) -> Result<SemaphorePermit<'_>, Problem> {
-        if let Ok(place) = self.places.try_acquire() {
-            return Ok(place);
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        if let Ok(permit) = Arc::clone(&self.0.places).try_acquire_owned() {
+            return Ok(permit);
         }
-        let _in_line = InLine::new(&self.waiting);
-        let place = timeout(self.limits.wait, self.places.acquire()).await;
-        let place = place.map_err(|_| Problem::RetryLater {
-            missing: vec!["a place among the requests under way".to_owned()],
+        let _in_line = InLine::new(&self.0.waiting);
+        let place = Arc::clone(&self.0.places).acquire_owned();
+        let permit = timeout(self.0.limits.wait, place).await;
+        let permit = permit.map_err(|_| Problem::RetryLater {
+            missing: vec![format!("a place among those of {}", self.0.call)],
         })?;
-        Ok(place.expect("the places are never closed"))
+        Ok(permit.expect("the places are never closed"))
+    }
+}
+
+impl Place {
+    /// Carries `work` through. Where that takes long the place may become another's meanwhile.
+    pub async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        if let Some(until) = self.counts_until {
+            if let Ok(done) = timeout_at(until, &mut work).await {
+                return done;
+            }
+            if let Ok(slow) = Arc::clone(&self.admission.slow).try_acquire_owned() {
+                self.permit = slow;
+                self.counts_until = None;
+            }
+        }
+        work.await
     }
 }
 
@@ -91,7 +127,10 @@ impl Drop for InLine<'_> {
 mod tests {
     use std::{
         future::pending,
-        sync::{Arc, Mutex},
+        sync::{
+            Arc, Mutex,
+            atomic::{AtomicUsize, Ordering},
+        },
     };
 
     use tokio::{sync::oneshot, task::yield_now};
@@ -101,13 +140,17 @@ mod tests {
     const COUNTED: Duration = Duration::from_millis(250);
     const WAIT: Duration = Duration::from_secs(5);
 
-    fn admission(admitted_max: usize) -> Arc<Admission> {
+    async fn carry<T>(admission: Admission, work: impl Future<Output = T>) -> Result<T, Problem> {
+        Ok(admission.place().await?.during(work).await)
+    }
+
+    fn admission(admitted_max: usize) -> Admission {
         let limits = AdmissionLimits {
             admitted_max,
             counted: COUNTED,
             wait: WAIT,
         };
-        Arc::new(Admission::new("test", limits))
+        Admission::new("test", limits)
     }
 
     /// Whatever can go on does; the paused clock stands still meanwhile.
@@ -124,13 +167,13 @@ mod tests {
         let mut ends = Vec::new();
         for number in 0..3 {
             let (end, ended) = oneshot::channel::<()>();
-            let (admission, begun) = (Arc::clone(&admission), Arc::clone(&begun));
+            let (admission, begun) = (admission.clone(), Arc::clone(&begun));
             tokio::spawn(async move {
                 let work = async {
                     begun.lock().unwrap().push(number);
                     ended.await
                 };
-                admission.carry(work).await
+                carry(admission, work).await
             });
             ends.push(end);
             settle().await;
@@ -145,20 +188,20 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_waits_too_long_is_told_to_come_again_and_is_never_begun() {
         let admission = admission(1);
-        let _place = admission.places.acquire().await.unwrap();
+        let _place = admission.place().await.ok().unwrap();
         let work = async { panic!("it is not begun") };
-        let told = admission.carry(work).await;
+        let told = carry(admission, work).await;
         assert!(matches!(told, Err(Problem::RetryLater { .. })));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_takes_longer_gives_its_place_to_others_and_goes_on() {
         let admission = admission(1);
-        let slow = Arc::clone(&admission);
-        let slow = tokio::spawn(async move { slow.carry(tokio::time::sleep(4 * COUNTED)).await });
+        let slow = carry(admission.clone(), tokio::time::sleep(4 * COUNTED));
+        let slow = tokio::spawn(slow);
         settle().await;
-        let begun = tokio::time::Instant::now();
-        admission.carry(async {}).await.unwrap();
+        let begun = Instant::now();
+        carry(admission, async {}).await.unwrap();
         assert_eq!(begun.elapsed(), COUNTED);
         slow.await.unwrap().unwrap();
     }
@@ -166,16 +209,31 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_goes_away_leaves_the_line() {
         let admission = admission(1);
-        let first = Arc::clone(&admission);
-        let first = tokio::spawn(async move { first.carry(pending::<()>()).await });
+        let first = tokio::spawn(carry(admission.clone(), pending::<()>()));
         settle().await;
-        let gone = Arc::clone(&admission);
-        let gone = tokio::spawn(async move { gone.carry(async { panic!("nobody waits") }).await });
+        let gone = carry(admission.clone(), async { panic!("nobody waits") });
+        let gone = tokio::spawn(gone);
         settle().await;
         gone.abort();
         first.abort();
         settle().await;
-        admission.carry(async {}).await.unwrap();
-        assert_eq!(admission.places.available_permits(), 1);
+        carry(admission.clone(), async {}).await.unwrap();
+        assert_eq!(admission.0.places.available_permits(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_all_take_long_it_is_a_line_again() {
+        let admission = admission(1);
+        let begun = Arc::new(AtomicUsize::new(0));
+        for _ in 0..10 {
+            let begun = Arc::clone(&begun);
+            let work = async move {
+                begun.fetch_add(1, Ordering::Relaxed);
+                pending::<()>().await;
+            };
+            tokio::spawn(carry(admission.clone(), work));
+        }
+        tokio::time::sleep(2 * WAIT).await;
+        assert_eq!(begun.load(Ordering::Relaxed), SLOW + 1);
     }
 }

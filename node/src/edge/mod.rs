@@ -24,7 +24,7 @@ mod text;
 mod trace;
 
 pub use self::{
-    admission::{Admission, AdmissionLimits},
+    admission::{Admission, AdmissionLimits, Place},
     around::{Around, Limits},
     body::{Json, NoBody},
     docs::describe,

@@ -115,11 +115,6 @@ impl<E: Entity> Service<E> {
         self.0.outside.clone()
     }
 
-    /// The limits that it keeps.
-    pub fn limits(&self) -> &Limits {
-        &self.0.host.limits
-    }
-
     pub(super) fn host(&self) -> &Host {
         &self.0.host
     }

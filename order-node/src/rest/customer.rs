@@ -14,6 +14,7 @@ use node::{
     edge::{Change, IdempotencyKey, NoBody, PathId, Problem, Read, Trace},
     host::Ask,
 };
+use tokio::time::Instant;
 
 use super::{
     Orders,
@@ -80,7 +81,7 @@ pub(super) async fn cancel(
     params(
         ("id" = String, Path, format = Uuid),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128),
-        ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once"),
+        ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 as soon as it is written"),
     ),
     responses(
         (status = 200, description = "CONFIRMED", body = OrderBody),
@@ -98,16 +99,21 @@ pub(super) async fn retry(
     trace: Trace,
     NoBody: NoBody,
 ) -> Result<(StatusCode, Answer<OrderBody>), Problem> {
-    let command = Command::Retry(Retry {
-        deadline_ms: orders.deadline_ms,
-        payment_deadline_ms: orders.payment_deadline_ms,
-    });
-    let ask = Ask {
-        request_id: request_id("retry", key),
-        settle: (!respond_async(&headers)).then_some(orders.wait),
-        ..trace.ask(id.entity(), command)
+    let arrived = Instant::now();
+    let at_once = respond_async(&headers);
+    let order = async {
+        let command = Command::Retry(Retry {
+            deadline_ms: orders.deadline_ms,
+            payment_deadline_ms: orders.payment_deadline_ms,
+        });
+        let ask = Ask {
+            request_id: request_id("retry", key),
+            settle: (!at_once).then(|| orders.left(arrived)),
+            ..trace.ask(id.entity(), command)
+        };
+        Ok(orders.service.ask(ask).await??)
     };
-    let order = ran(orders.service.ask(ask).await??)?;
+    let order = ran(orders.admitted(at_once, order).await?)?;
     Ok((status(&order), Answer(order)))
 }
 

@@ -3,6 +3,7 @@
 //! Decides nothing: every rule of an order stands in [`crate::order`]. Single orders are asked for
 //! at their owner; lists and the history are read from the database.
 
+mod admitted;
 mod body;
 mod customer;
 mod events;
@@ -34,15 +35,14 @@ struct Orders {
     /// How many milliseconds it waits for a payment that is made outside.
     payment_deadline_ms: u64,
     followers: Arc<Semaphore>,
-    admission: Arc<Admission>,
+    admission: Admission,
     shortages: Shortages,
 }
 
 /// The calls of the order node.
 pub fn router(service: Service<Order>, settings: &Settings) -> OpenApiRouter {
-    let admission = settings.admission(service.limits().ask_wait());
     let orders = Orders {
-        admission: Arc::new(Admission::new("POST /orders", admission)),
+        admission: Admission::new("POST /orders", settings.admission()),
         shortages: Shortages::new(service.clone()),
         service,
         wait: settings.order_wait(),

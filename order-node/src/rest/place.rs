@@ -6,15 +6,16 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use messages::order::{Command, Place, Reply, Status};
+use messages::order::{Command, Place, Status};
 use node::{
     edge::{Create, IdempotencyKey, Json, Problem, Trace},
     host::{Ask, Target},
 };
+use tokio::time::Instant;
 
 use super::{
     Orders,
-    body::{Basket, NewOrder},
+    body::NewOrder,
     view::{OrderBody, ran},
 };
 
@@ -31,7 +32,7 @@ const RESPOND_ASYNC: &str = "respond-async";
     path = "/orders",
     params(
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128),
-        ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once"),
+        ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 as soon as the order is written"),
     ),
     request_body = NewOrder,
     responses(
@@ -52,44 +53,34 @@ pub(super) async fn place(
     Json(body): Json<NewOrder>,
 ) -> Result<Response, Problem> {
     const CALL: &str = "POST /orders";
+    let arrived = Instant::now();
     let basket = body.basket()?;
     let target = Target::made_by(CALL, key, &basket);
     let at_once = respond_async(&headers);
-    let order = orders.order(target, basket, at_once, trace);
-    let reply = orders.admission.carry(order).await??;
-    Ok(placed(ran(reply)?, at_once))
-}
-
-impl Orders {
-    /// Places an order whose turn has come.
-    async fn order(
-        &self,
-        target: Target,
-        basket: Basket,
-        at_once: bool,
-        trace: Trace,
-    ) -> Result<Reply, Problem> {
-        let short = self.shortages.of(&basket.items).await;
+    let order = async {
+        let short = orders.shortages.of(&basket.items).await;
         let place = Command::Place(Place {
             buyer_id: basket.buyer_id,
             items: basket.items,
             points: basket.points,
             coupon_id: basket.coupon_id,
             payment: basket.payment,
-            deadline_ms: self.deadline_ms,
-            payment_deadline_ms: self.payment_deadline_ms,
+            deadline_ms: orders.deadline_ms,
+            payment_deadline_ms: orders.payment_deadline_ms,
             short,
         });
         let ask = Ask {
-            settle: (!at_once).then_some(self.wait),
+            settle: (!at_once).then(|| orders.left(arrived)),
             ..trace.ask(target, place)
         };
-        let reply = self.service.ask(ask).await??;
+        let reply = orders.service.ask(ask).await??;
         if short.is_none() {
-            self.shortages.heard(&reply);
+            orders.shortages.heard(&reply);
         }
         Ok(reply)
-    }
+    };
+    let reply = orders.admitted(at_once, order).await?;
+    Ok(placed(ran(reply)?, at_once))
 }
 
 /// The answer to a placed order, in the status that its state gives.
