@@ -27,7 +27,7 @@ pub struct Settings {
         value_name = "URL"
     )]
     pub order_database_url: Option<DatabaseUrl>,
-    /// How many ms a request waits for its order to become final before it is answered 202
+    /// How many ms a request waits, in line and for its order to become final, before it is answered 202
     #[arg(long, env = "ONHAND_ORDER_WAIT_MS", default_value_t = 8_000, value_parser = ms(0))]
     pub order_wait_ms: u64,
     /// How many orders are placed at a time by this process; others wait in line, and are not written yet

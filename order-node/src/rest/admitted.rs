@@ -1,16 +1,15 @@
 //! An order sets out when its turn has come, and counts until it is at rest.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use messages::order::{Reply, Status};
-use node::{edge::Problem, entity::Entity as _};
-use tokio::{
-    sync::mpsc::UnboundedReceiver,
-    time::{Instant, timeout},
+use messages::{
+    Origin,
+    order::{Command, Reply, Status},
 };
+use node::{edge::Problem, host::Ask};
+use tokio::time::Instant;
 
 use super::Orders;
-use crate::order::Order;
 
 impl Orders {
     /// Waits in line, and then has an order set out. One that nobody waits for keeps its place until
@@ -23,11 +22,16 @@ impl Orders {
         let mut place = self.admission.place().await?;
         let reply = place.during(order).await?;
         if at_once && reply.order.status == Status::Pending {
-            // Where another process owns it, that one alone sees it come to rest.
-            if let Some(states) = self.service.watch(&reply.order.id.entity()) {
-                let rest = timeout(self.wait, rest(states));
-                tokio::spawn(async move { place.during(rest).await });
-            }
+            let service = self.service.clone();
+            let rest = Ask {
+                target: reply.order.id.entity().into(),
+                command: Command::Get,
+                request_id: None,
+                origin: Origin::Client,
+                settle: Some(self.wait),
+                traceparent: None,
+            };
+            tokio::spawn(async move { place.during(service.ask(rest)).await });
         }
         Ok(reply)
     }
@@ -35,13 +39,5 @@ impl Orders {
     /// How long an answer may still wait for its order to come to rest.
     pub(super) fn left(&self, arrived: Instant) -> Duration {
         self.wait.saturating_sub(arrived.elapsed())
-    }
-}
-
-async fn rest(mut states: UnboundedReceiver<Arc<Order>>) {
-    while let Some(order) = states.recv().await {
-        if order.settled() {
-            return;
-        }
     }
 }
