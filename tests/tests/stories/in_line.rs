@@ -31,7 +31,7 @@ async fn whoever_waits_has_its_turn() {
     let answers = join_all((0..20).map(|_| shop.order("mug", 1))).await;
     assert!(answers.iter().all(|answer| answer.status == 201));
     assert_eq!(shop.stock("mug").await, 10);
-    assert_eq!(in_line(&mut system).await, Some(0));
+    assert_eq!(in_line(&system).await, Some(0));
     check::audit_is_clean(&system).await;
 }
 
@@ -39,7 +39,7 @@ async fn whoever_waits_has_its_turn() {
 async fn who_waits_too_long_is_told_to_come_again_and_leaves_nothing() {
     let mut system = System::ground(Database::Sqlite).await;
     one_at_a_time(&mut system);
-    let (mut system, shop) = without_products(system).await;
+    let (system, shop) = without_products(system).await;
     let client = system.client();
     let failed = shop.order("mug", 1).await;
     failed.expect_error(424, "DEPENDENCY_FAILED");
@@ -60,7 +60,31 @@ async fn who_waits_too_long_is_told_to_come_again_and_leaves_nothing() {
     assert_eq!(client.orders_in("FAILED").await, 2);
     assert_eq!(client.orders_in("PENDING").await, 0);
     assert_eq!(history().await, before);
-    assert_eq!(in_line(&mut system).await, Some(0));
+    assert_eq!(in_line(&system).await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_is_answered_though_the_process_stops() {
+    let mut system = System::ground(Database::Sqlite).await;
+    one_at_a_time(&mut system);
+    system.tell("ONHAND_ORDER_ADMISSION_WAIT_MS", "60000");
+    system.start_separate().await;
+    let shop = shop(&system.client()).product("mug", 10).open().await;
+    system.node("product-node").pause();
+    let orders = join_all((0..5).map(|_| shop.order("mug", 1)));
+    let stopping = async {
+        eventually("four to be in line", async || {
+            let waiting = in_line(&system).await;
+            let told = format!("{waiting:?} are");
+            (waiting == Some(4)).then_some(()).ok_or(told)
+        })
+        .await;
+        system.node("product-node").cont();
+        system.node("order-node").stop().await;
+    };
+    let (answers, ()) = tokio::join!(orders, stopping);
+    assert!(answers.iter().all(|answer| answer.status == 201));
+    assert_eq!(shop.stock("mug").await, 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,6 +152,8 @@ async fn one_is_under_way(client: &Client) {
     .await;
 }
 
-async fn in_line(system: &mut System) -> Option<u64> {
-    system.node("order-node").metric("onhand_waiting").await
+async fn in_line(system: &System) -> Option<u64> {
+    let mut nodes = system.nodes.iter();
+    let orders = nodes.find(|node| node.program() == "order-node").unwrap();
+    orders.metric("onhand_waiting").await
 }
