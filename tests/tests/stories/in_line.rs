@@ -6,28 +6,39 @@ use onhand_tests::{
 };
 use reqwest::Method;
 
-/// One at a time, which counts until it is over.
-fn one_at_a_time(system: &mut System) {
+/// Where one order is placed at a time, which counts until it is over.
+async fn one_at_a_time() -> System {
+    let mut system = System::ground(Database::Sqlite).await;
     system.tell("ONHAND_ORDERS_ADMITTED_MAX", "1");
     system.tell("ONHAND_ORDER_ADMITTED_MS", "60000");
     system.tell("ONHAND_ORDER_ADMISSION_WAIT_MS", "300");
+    system
+}
+
+/// The same with time for whoever waits.
+async fn one_after_another() -> (System, Shop) {
+    let mut system = one_at_a_time().await;
+    system.tell("ONHAND_ORDER_ADMISSION_WAIT_MS", "60000");
+    opened(system).await
+}
+
+/// Thirty mugs for sale.
+async fn opened(mut system: System) -> (System, Shop) {
+    system.start_separate().await;
+    let shop = shop(&system.client()).product("mug", 30).open().await;
+    (system, shop)
 }
 
 /// Nobody answers what orders ask for.
-async fn without_products(mut system: System) -> (System, Shop) {
-    system.start_separate().await;
-    let shop = shop(&system.client()).product("mug", 10).open().await;
+async fn without_products(system: System) -> (System, Shop) {
+    let (mut system, shop) = opened(system).await;
     system.node("product-node").stop().await;
     (system, shop)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_waits_has_its_turn() {
-    let mut system = System::ground(Database::Sqlite).await;
-    one_at_a_time(&mut system);
-    system.tell("ONHAND_ORDER_ADMISSION_WAIT_MS", "60000");
-    system.start_separate().await;
-    let shop = shop(&system.client()).product("mug", 30).open().await;
+    let (system, shop) = one_after_another().await;
     let answers = join_all((0..20).map(|_| shop.order("mug", 1))).await;
     assert!(answers.iter().all(|answer| answer.status == 201));
     assert_eq!(shop.stock("mug").await, 10);
@@ -37,9 +48,7 @@ async fn whoever_waits_has_its_turn() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_too_long_is_told_to_come_again_and_leaves_nothing() {
-    let mut system = System::ground(Database::Sqlite).await;
-    one_at_a_time(&mut system);
-    let (system, shop) = without_products(system).await;
+    let (system, shop) = without_products(one_at_a_time().await).await;
     let client = system.client();
     let failed = shop.order("mug", 1).await;
     failed.expect_error(424, "DEPENDENCY_FAILED");
@@ -65,11 +74,7 @@ async fn who_waits_too_long_is_told_to_come_again_and_leaves_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_is_answered_though_the_process_stops() {
-    let mut system = System::ground(Database::Sqlite).await;
-    one_at_a_time(&mut system);
-    system.tell("ONHAND_ORDER_ADMISSION_WAIT_MS", "60000");
-    system.start_separate().await;
-    let shop = shop(&system.client()).product("mug", 10).open().await;
+    let (mut system, shop) = one_after_another().await;
     system.node("product-node").pause();
     let orders = join_all((0..5).map(|_| shop.order("mug", 1)));
     let stopping = async {
@@ -84,14 +89,12 @@ async fn who_waits_is_answered_though_the_process_stops() {
     };
     let (answers, ()) = tokio::join!(orders, stopping);
     assert!(answers.iter().all(|answer| answer.status == 201));
-    assert_eq!(shop.stock("mug").await, 5);
+    assert_eq!(shop.stock("mug").await, 25);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_nobody_waits_for_keeps_its_place_until_it_is_at_rest() {
-    let mut system = System::ground(Database::Sqlite).await;
-    one_at_a_time(&mut system);
-    let (system, shop) = without_products(system).await;
+    let (system, shop) = without_products(one_at_a_time().await).await;
     let client = system.client();
     let at_once = async || {
         let place = client.request(&Method::POST, "/orders");
@@ -115,8 +118,7 @@ async fn one_that_nobody_waits_for_keeps_its_place_until_it_is_at_rest() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_somebody_else_keeps_nobody_waiting() {
-    let mut system = System::ground(Database::Sqlite).await;
-    one_at_a_time(&mut system);
+    let mut system = one_at_a_time().await;
     system.tell("ONHAND_ORDER_ADMITTED_MS", "1");
     let (system, shop) = without_products(system).await;
     let answers = join_all((0..3).map(|_| shop.order("mug", 1))).await;
