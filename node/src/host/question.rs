@@ -235,7 +235,10 @@ async fn ask_here<E: Entity>(
         return Err(Try::Final("too many requests are under way".into()));
     };
     let (sender, receiver) = oneshot::channel();
-    let job = Job {
+    let again = || Try::Again("the owner of this entity is starting again".into());
+    // A place first, so that nobody carries room for the job while there is none.
+    let place = live.jobs.reserve().await.map_err(|_| again())?;
+    place.send(Job {
         // A creation under a key gets its id from the intake, which knows the keys.
         entity: question
             .entity
@@ -252,9 +255,7 @@ async fn ask_here<E: Entity>(
         resent: false,
         route: Route::Ask(sender),
         permit: Some(permit),
-    };
-    let again = || Try::Again("the owner of this entity is starting again".into());
-    live.jobs.send(job).await.map_err(|_| again())?;
+    });
     let answered = receiver.await.map_err(|_| again())?;
     let answer = answered.answer.map_err(Try::Final)?;
     let (Some(until), Some(settled)) = (settle_until, answered.settled) else {

@@ -1,6 +1,6 @@
 //! An order sets out when its turn has come, and counts until it is at rest.
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
 use messages::{
     Origin,
@@ -14,10 +14,13 @@ use super::Orders;
 impl Orders {
     /// Waits in line, and then has an order set out. One that nobody waits for keeps its place until
     /// it is at rest: where each were answered at once and forgotten, all of them would be let in.
+    ///
+    /// The order is pinned where it was made: each function that it is given to by value makes room
+    /// for it twice more, in what is kept and copied for every order under way.
     pub(super) async fn admitted(
         &self,
         at_once: bool,
-        order: impl Future<Output = Result<Reply, Problem>>,
+        order: Pin<&mut impl Future<Output = Result<Reply, Problem>>>,
     ) -> Result<Reply, Problem> {
         let mut place = self.admission.place().await?;
         let reply = place.during(order).await?;

@@ -1,5 +1,7 @@
 //! One order: read, cancelled, run again.
 
+use std::pin::pin;
+
 use axum::{
     Json as Answer,
     extract::State,
@@ -101,7 +103,7 @@ pub(super) async fn retry(
 ) -> Result<(StatusCode, Answer<OrderBody>), Problem> {
     let arrived = Instant::now();
     let at_once = respond_async(&headers);
-    let order = async {
+    let order = pin!(async {
         let command = Command::Retry(Retry {
             deadline_ms: orders.deadline_ms,
             payment_deadline_ms: orders.payment_deadline_ms,
@@ -112,7 +114,7 @@ pub(super) async fn retry(
             ..trace.ask(id.entity(), command)
         };
         Ok(orders.service.ask(ask).await??)
-    };
+    });
     let order = ran(orders.admitted(at_once, order).await?)?;
     Ok((status(&order), Answer(order)))
 }

@@ -1,5 +1,7 @@
 //! `POST /orders`.
 
+use std::pin::pin;
+
 use axum::{
     Json as Answer,
     extract::State,
@@ -57,7 +59,7 @@ pub(super) async fn place(
     let basket = body.basket()?;
     let target = Target::made_by(CALL, key, &basket);
     let at_once = respond_async(&headers);
-    let order = async {
+    let order = pin!(async {
         let short = orders.shortages.of(&basket.items).await;
         let place = Command::Place(Place {
             buyer_id: basket.buyer_id,
@@ -78,7 +80,7 @@ pub(super) async fn place(
             orders.shortages.heard(&reply);
         }
         Ok(reply)
-    };
+    });
     let reply = orders.admitted(at_once, order).await?;
     Ok(placed(ran(reply)?, at_once))
 }
