@@ -97,7 +97,9 @@ impl<K> Serialize for Id<K> {
 }
 impl<'de, K> Deserialize<'de> for Id<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Uuid::deserialize(deserializer).map(Self::new)
+        text::read(deserializer, |text| {
+            text.parse().map_err(|_| "must be a UUID")
+        })
     }
 }
 
@@ -295,5 +297,18 @@ mod tests {
         for bad in ["", " ", "a b", "ä", &"x".repeat(65)] {
             assert!(bad.parse::<UserId>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn what_is_no_uuid_is_told_what_it_must_be() {
+        let wrong = |value| {
+            serde_json::from_value::<ProductId>(value)
+                .unwrap_err()
+                .to_string()
+        };
+        for bad in ["mug", "", "{"] {
+            assert_eq!(wrong(bad.into()), "must be a UUID");
+        }
+        assert!(wrong(5.into()).contains("expected a string"));
     }
 }
