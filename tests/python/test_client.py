@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import datetime
-import json
 
 import msgpack
 import nats
@@ -250,22 +249,3 @@ def test_the_event_of_a_refused_step_says_all_too(processes, folder):
     (line,) = body["order"]["items"]
     assert (line["productId"], line["quantity"], line["amount"]) == (mug, 3, 36000)
     assert (body["order"]["subtotal"], body["order"]["pointsUsed"]) == (36000, None)
-
-
-def test_what_no_database_has_is_written_before_it_is_acknowledged(processes, folder):
-    """All else is sent again where the broker dies before it has written it."""
-    shop = Onhand(processes, folder)
-    # The streams are there where an order has been through them.
-    order_of(shop.url, product_with(shop.url, stock=1), 1)
-
-    async def persist_modes():
-        client = await nats.connect(shop.nats_url)
-        modes = {}
-        for stream in ("CMD_PRODUCT", "REPLY_ORDER", "EVENTS", "DEAD"):
-            info = await client.request(f"$JS.API.STREAM.INFO.{stream}")
-            modes[stream] = json.loads(info.data)["config"].get("persist_mode", "default")
-        await client.close()
-        return modes
-
-    assert asyncio.run(persist_modes()) == {
-        "CMD_PRODUCT": "async", "REPLY_ORDER": "async", "EVENTS": "async", "DEAD": "default"}
