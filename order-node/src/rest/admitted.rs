@@ -15,8 +15,8 @@ impl Orders {
     /// Waits in line, and then has an order set out. One that nobody waits for keeps its place until
     /// it is at rest: where each were answered at once and forgotten, all of them would be let in.
     ///
-    /// The order is pinned where it was made: each function that it is given to by value makes room
-    /// for it twice more, in what is kept and copied for every order under way.
+    /// The order is pinned where it was made: given on by value each function would keep room for it
+    /// twice, as its argument and where it pins it, for every order under way.
     pub(super) async fn admitted(
         &self,
         at_once: bool,
