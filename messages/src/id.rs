@@ -10,6 +10,11 @@ use crate::{Partition, text};
 /// A UUID (version 7, RFC 9562) that names one `K`.
 pub struct Id<K>(Uuid, PhantomData<fn() -> K>);
 
+/// A text that is no UUID.
+#[derive(Debug, thiserror::Error)]
+#[error("must be a UUID")]
+pub struct IdError;
+
 /// Names an order.
 pub type OrderId = Id<kind::Order>;
 /// Names a product.
@@ -85,9 +90,9 @@ impl<K> fmt::Display for Id<K> {
     }
 }
 impl<K> FromStr for Id<K> {
-    type Err = uuid::Error;
+    type Err = IdError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Uuid::try_parse(text).map(Self::new)
+        Uuid::try_parse(text).map(Self::new).map_err(|_| IdError)
     }
 }
 impl<K> Serialize for Id<K> {
@@ -97,9 +102,7 @@ impl<K> Serialize for Id<K> {
 }
 impl<'de, K> Deserialize<'de> for Id<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text::read(deserializer, |text| {
-            text.parse().map_err(|_| "must be a UUID")
-        })
+        text::read(deserializer, str::parse)
     }
 }
 

@@ -9,7 +9,7 @@ use axum::{
 };
 use messages::{
     Money, OrderId, Refusal,
-    id::is_name,
+    id::{IdError, is_name},
     payment::{Command, Reply, Status, View},
 };
 use node::{
@@ -98,7 +98,7 @@ async fn get(
 ) -> Result<Answer<PaymentBody>, Problem> {
     let order: OrderId = order
         .parse()
-        .map_err(|_| Problem::field("orderId", "must be a UUID"))?;
+        .map_err(|wrong: IdError| Problem::field("orderId", wrong.to_string()))?;
     let ask = trace.ask(order.entity(), Command::Get);
     match edge.service.ask(ask).await? {
         Ok(Reply::Payment(view)) => Ok(Answer(edge.body(view))),

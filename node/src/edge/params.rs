@@ -4,7 +4,10 @@ use axum::{
     extract::{FromRequestParts, Path},
     http::request::Parts,
 };
-use messages::{UserId, id::Id};
+use messages::{
+    UserId,
+    id::{Id, IdError},
+};
 use serde::de::DeserializeOwned;
 
 use super::Problem;
@@ -17,7 +20,7 @@ impl<S: Send + Sync, K> FromRequestParts<S> for PathId<K> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let wrong = || Problem::field("id", "must be a UUID");
+        let wrong = || Problem::field("id", IdError.to_string());
         let Path(text) = Path::<String>::from_request_parts(parts, state)
             .await
             .map_err(|_| wrong())?;
