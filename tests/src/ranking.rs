@@ -25,8 +25,7 @@ impl Ranking {
 
     /// The first ranking-node of a system.
     pub fn in_system(system: &System) -> Self {
-        let node = system.nodes.iter().find(|n| n.program() == "ranking-node");
-        Self::of(node.expect("this system has a ranking-node"))
+        Self::of(system.peek("ranking-node"))
     }
 
     /// A client of it.

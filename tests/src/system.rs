@@ -120,6 +120,14 @@ impl System {
             .unwrap_or_else(|| panic!("no {program} in this system"))
     }
 
+    /// The same, only to look at.
+    pub fn peek(&self, program: &str) -> &Node {
+        self.nodes
+            .iter()
+            .find(|node| node.program() == program)
+            .unwrap_or_else(|| panic!("no {program} in this system"))
+    }
+
     /// The broker of the test's.
     pub fn nats(&mut self) -> &mut Nats {
         self.nats.as_mut().expect("this system stands on a broker")

@@ -155,7 +155,5 @@ async fn one_is_under_way(client: &Client) {
 }
 
 async fn in_line(system: &System) -> Option<u64> {
-    let mut nodes = system.nodes.iter();
-    let orders = nodes.find(|node| node.program() == "order-node").unwrap();
-    orders.metric("onhand_waiting").await
+    system.peek("order-node").metric("onhand_waiting").await
 }
