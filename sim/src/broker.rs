@@ -13,7 +13,12 @@ use node::{
 };
 use tokio::sync::{Notify, mpsc};
 
-use crate::{client::Client, connection::Connection, life::Life, stream::Stream};
+use crate::{
+    client::Client,
+    connection::{Connection, HandedOver},
+    life::Life,
+    stream::Stream,
+};
 
 /// How long the broker takes to answer, unless it is told otherwise.
 const LATENCY: Duration = Duration::from_millis(1);
@@ -169,9 +174,21 @@ impl Broker {
     /// Takes every client back, as a server that has started again.
     pub fn reconnect(&self) {
         for connection in self.connections() {
-            connection.reconnect();
+            self.take_back(&connection);
         }
         self.wake_all();
+    }
+
+    /// Takes one client back, and what it kept meanwhile.
+    pub(crate) fn take_back(&self, connection: &Connection) {
+        for waiting in connection.reconnect() {
+            let handed_over = HandedOver {
+                link: connection.link(),
+                last: self.take_all(&waiting.messages),
+            };
+            // Who gave up does not hear of it; the messages are there all the same.
+            let _ = waiting.taken.send(handed_over);
+        }
     }
 
     /// Forgets the newest messages of a stream.
@@ -253,9 +270,20 @@ impl Broker {
         }
     }
 
+    /// Takes messages of which each follows the one before; answers what became of the last.
+    pub(crate) fn take_all(&self, messages: &[Outbound]) -> Option<Taken> {
+        let mut last = None;
+        let mut after = None;
+        for message in messages {
+            last = self.take(message, after);
+            after = Some(message.id.as_str());
+        }
+        last
+    }
+
     /// Takes a message, which is refused where it does not follow the one with the id `after`; `None`
     /// where it has no stream.
-    pub(crate) fn take(&self, message: &Outbound, after: Option<&str>) -> Option<Taken> {
+    fn take(&self, message: &Outbound, after: Option<&str>) -> Option<Taken> {
         let now = self.0.clock.now();
         let mut state = self.lock();
         let state = &mut *state;

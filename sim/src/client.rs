@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     broker::{Broker, Fate, Served},
-    connection::Connection,
+    connection::{Connection, HandedOver},
     life::Over,
 };
 
@@ -49,7 +49,7 @@ impl Client {
 
     /// Is made anew, after a break or a silence.
     pub fn reconnect(&self) {
-        self.connection.reconnect();
+        self.broker.take_back(&self.connection);
         self.broker.wake_all();
     }
 
@@ -67,7 +67,7 @@ impl Client {
     }
 
     /// Hands messages over that follow one another; the last is acknowledged. In a row it must not
-    /// have been there before.
+    /// have been there before. Where the connection is broken they are sent on the next one.
     async fn hand_over(
         &self,
         messages: &[Outbound],
@@ -75,31 +75,38 @@ impl Client {
     ) -> Result<Acknowledgement, BusFault> {
         self.connection.life.exchange().await?;
         let link = self.connection.link();
-        self.connection.is_still(link)?;
-        let silent = self.connection.is_silent();
-        let mut taken = None;
-        if !silent {
-            let mut after = None;
-            for message in messages {
-                taken = Some(self.broker.take(message, after));
-                after = Some(message.id.as_str());
-            }
-        }
         let connection = Arc::clone(&self.connection);
         let broker = self.broker.clone();
+        let on_its_way = if !link.connected {
+            OnItsWay::Waiting(connection.keep(messages))
+        } else if connection.is_silent() {
+            OnItsWay::Nowhere
+        } else {
+            let last = broker.take_all(messages);
+            OnItsWay::There(HandedOver { link, last })
+        };
         Ok(Box::pin(async move {
+            let lost = || BusFault("no acknowledgement".into());
             sleep(broker.latency()).await;
             connection.life.exchange().await?;
-            if connection.is_silent() {
-                sleep(ACK_WAIT).await;
-                return Err(BusFault("no acknowledgement".into()));
-            }
-            connection.is_still(link)?;
-            let Some(taken) = taken else {
-                sleep(ACK_WAIT).await;
-                return Err(BusFault("no acknowledgement".into()));
+            let handed_over = match on_its_way {
+                OnItsWay::There(handed_over) => Some(handed_over),
+                OnItsWay::Waiting(taken) => match timeout(ACK_WAIT, taken).await {
+                    Ok(taken) => {
+                        connection.life.exchange().await?;
+                        taken.ok()
+                    }
+                    Err(_) => return Err(lost()),
+                },
+                OnItsWay::Nowhere => None,
             };
-            let Some(taken) = taken else {
+            let Some(HandedOver { link, last }) = handed_over.filter(|_| !connection.is_silent())
+            else {
+                sleep(ACK_WAIT).await;
+                return Err(lost());
+            };
+            connection.is_still(link)?;
+            let Some(taken) = last else {
                 broker.ensure_streams();
                 return Err(BusFault("there was no such stream".into()));
             };
@@ -109,11 +116,19 @@ impl Client {
                 Fate::Refuse => Err(BusFault("refused".into())),
                 Fate::LoseAcknowledgement | Fate::Double => {
                     sleep(ACK_WAIT).await;
-                    Err(BusFault("no acknowledgement".into()))
+                    Err(lost())
                 }
             }
         }))
     }
+}
+
+/// Where messages are that were handed over.
+enum OnItsWay {
+    There(HandedOver),
+    /// They wait for the next connection.
+    Waiting(oneshot::Receiver<HandedOver>),
+    Nowhere,
 }
 
 impl From<Over> for BusFault {

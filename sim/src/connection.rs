@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use node::bus::{BusFault, Link};
-use tokio::sync::watch;
+use node::bus::{BusFault, Link, Outbound};
+use tokio::sync::{oneshot, watch};
 
-use crate::life::Life;
+use crate::{broker::Taken, life::Life};
 
 /// A connection, which outlives its breaks.
 pub(crate) struct Connection {
@@ -16,9 +16,24 @@ pub(crate) struct Connection {
 struct State {
     link: Link,
     silent: bool,
+    /// What was handed over while it was broken: a client sends it on the next one.
+    waiting: Vec<Waiting>,
     /// One for each who looks: who waits on one alone is woken in an order that does not depend
     /// on chance.
     watchers: Vec<watch::Sender<Link>>,
+}
+
+/// Messages that follow one another, and who waits for what becomes of the last.
+pub(crate) struct Waiting {
+    pub(crate) messages: Vec<Outbound>,
+    pub(crate) taken: oneshot::Sender<HandedOver>,
+}
+
+/// What became of messages that were handed over, and on which connection.
+pub(crate) struct HandedOver {
+    pub(crate) link: Link,
+    /// `None` where there was no such stream.
+    pub(crate) last: Option<Taken>,
 }
 
 impl Connection {
@@ -29,6 +44,7 @@ impl Connection {
                 connections: 1,
             },
             silent: false,
+            waiting: Vec::new(),
             watchers: Vec::new(),
         };
         let connection = Arc::new(Self {
@@ -61,16 +77,25 @@ impl Connection {
         self.change(|state| state.link.connected = false);
     }
 
-    /// Is made anew, where its process lives.
-    pub(crate) fn reconnect(&self) {
+    /// Is made anew, where its process lives; answers what waited for that, to be sent first.
+    pub(crate) fn reconnect(&self) -> Vec<Waiting> {
         if self.life.is_over() {
-            return;
+            return Vec::new();
         }
         self.change(|state| {
             state.silent = false;
             state.link.connected = true;
             state.link.connections += 1;
         });
+        std::mem::take(&mut self.lock().waiting)
+    }
+
+    /// Keeps messages until it is made anew.
+    pub(crate) fn keep(&self, messages: &[Outbound]) -> oneshot::Receiver<HandedOver> {
+        let (taken, answer) = oneshot::channel();
+        let messages = messages.to_vec();
+        self.lock().waiting.push(Waiting { messages, taken });
+        answer
     }
 
     /// Nothing passes any more, and neither end knows.

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use messages::{Partition, Service, Subject, Timestamp};
-use node::bus::{Bus, Delivery, Outbound, Start, publish};
+use node::bus::{Acknowledgement, Bus, Delivery, Outbound, Start, publish};
 use onhand_tests::{World, eventually};
 
 use self::stage::{Real, Simulated, Stage};
@@ -55,6 +55,10 @@ impl Seen {
         self.note(&format!("in a row {ids:?}"), last);
     }
 
+    async fn hand_over(&self, id: &str) -> Acknowledgement {
+        self.bus.send(message(id, 0)).await.unwrap()
+    }
+
     async fn state(&mut self, when: &str) {
         let state = self.bus.stream(STREAM).await.unwrap();
         // A stream that never had a message says 0 or 1, as it likes.
@@ -82,6 +86,13 @@ impl Seen {
     async fn time_of(&self, sequence: u64) -> Timestamp {
         let message = self.bus.message(STREAM, sequence).await.unwrap();
         message.unwrap().at
+    }
+
+    /// Goes on when it is known that the broker is away.
+    async fn disconnected(&mut self) {
+        let mut link = self.bus.link();
+        let away = link.wait_for(|link| !link.connected);
+        drop(tokio::time::timeout(ARRIVAL, away).await.unwrap().unwrap());
     }
 
     /// Goes on when the broker is there again.
@@ -150,7 +161,8 @@ async fn play(mut stage: impl Stage) -> Vec<String> {
     // A restart forgets nothing that is stored, ids included.
     let connections = seen.bus.link().borrow().connections;
     seen.publish("f", 0).await;
-    stage.restart().await;
+    stage.end().await;
+    stage.start_again().await;
     seen.connected().await;
     seen.publish("f", 0).await;
     seen.state("after a restart").await;
@@ -192,6 +204,17 @@ async fn play(mut stage: impl Stage) -> Vec<String> {
     seen.publish_in_a_row(&["t"]).await;
     seen.publish_in_a_row(&["u", "t"]).await;
     seen.read("what the rows left", Start::Sequence(2), 6).await;
+
+    // What is handed over while the broker is away is sent when it is back, before anything else.
+    stage.end().await;
+    seen.disconnected().await;
+    let waiting = [seen.hand_over("v").await, seen.hand_over("w").await];
+    stage.start_again().await;
+    seen.connected().await;
+    drop(waiting);
+    seen.publish("x", 0).await;
+    seen.read("what was sent while it was away", Start::Sequence(8), 3)
+        .await;
 
     requests(&mut seen).await;
     seen.lines

@@ -20,8 +20,10 @@ pub(super) trait Stage {
     fn bus(&self) -> Arc<dyn Bus>;
     /// Removes the oldest messages.
     async fn expire(&mut self, messages: u64);
-    /// Ends and starts again.
-    async fn restart(&mut self);
+    /// Ends.
+    async fn end(&mut self);
+    /// Starts again, with all that it had.
+    async fn start_again(&mut self);
     /// Ends, and starts again as it was when this was last called.
     async fn fall_back(&mut self);
     /// Remembers how it is.
@@ -62,8 +64,11 @@ impl Stage for Simulated {
             .expire(STREAM, usize::try_from(messages).unwrap());
     }
 
-    async fn restart(&mut self) {
+    async fn end(&mut self) {
         self.broker.disconnect();
+    }
+
+    async fn start_again(&mut self) {
         self.broker.reconnect();
     }
 
@@ -144,8 +149,11 @@ impl Stage for Real {
         stream.purge().sequence(first + messages).await.unwrap();
     }
 
-    async fn restart(&mut self) {
+    async fn end(&mut self) {
         self.server.stop().await;
+    }
+
+    async fn start_again(&mut self) {
         self.server.start_again().await;
     }
 
