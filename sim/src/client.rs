@@ -248,6 +248,10 @@ impl Bus for Client {
     fn link(&self) -> watch::Receiver<Link> {
         self.connection.watch()
     }
+
+    fn connection(&self) -> u64 {
+        self.connection.link().connections
+    }
 }
 
 /// The answer of one who was asked, where it can still say it.

@@ -165,10 +165,12 @@ impl Tables {
     /// Where a partition stands.
     pub fn standing(&self, partition: Partition) -> Standing {
         let position = |mark| self.positions.get(&(mark, partition)).cloned();
+        let numbered = |mark| position(mark).map(|(position, number)| (number, position));
         Standing {
             number: self.numbers(partition).next_back().unwrap_or(0),
             inbox: position(Mark::Inbox).map(|(position, _)| position),
-            events: position(Mark::Events).map(|(position, number)| (number, position)),
+            events: numbered(Mark::Events),
+            events_kept: numbered(Mark::EventsKept),
         }
     }
 

@@ -128,6 +128,9 @@ pub trait Bus: Send + Sync + 'static {
     async fn serve(&self, subjects: Vec<String>) -> Result<mpsc::Receiver<Request>, BusFault>;
     /// Whether the broker is there.
     fn link(&self) -> watch::Receiver<Link>;
+    /// The number of the connection that messages are sent on, as it is now: an acknowledgement that
+    /// has come did so over this one or an earlier one. [`Bus::link`] tells of a new one a little later.
+    fn connection(&self) -> u64;
 }
 
 /// Reads one stream in order.

@@ -13,8 +13,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 /// How many numbers behind the highest of its source an event may come; what comes later counts as
-/// had. No event does: its owner has at most `ONHAND_EVENTS_IN_FLIGHT_MAX` rows under way, and
-/// begins again with the first that was not acknowledged.
+/// had. No event does that a reader has not had: its owner has at most `ONHAND_EVENTS_IN_FLIGHT_MAX`
+/// rows under way, and begins again with the first that was not acknowledged. (Unless a broker forgot
+/// more than that of what was never read; see *Reading events* in ARCHITECTURE.md.)
 pub const WINDOW: i64 = 16_384;
 
 /// An event's id, `{service}-{partition}-{number}`, taken apart.

@@ -94,7 +94,7 @@ pub struct Limits {
     /// How many ms a call to the outside may take before its outcome counts as unknown
     #[arg(long, env = "ONHAND_CALL_WAIT_MS", default_value_t = 10_000, value_parser = ms(1))]
     pub call_wait_ms: u64,
-    /// By how many ms a reader goes back where the broker has forgotten messages; more than the broker's sync interval
+    /// By how many ms reading and telling go back where the broker has forgotten messages; more than the broker's sync interval
     #[arg(long, env = "ONHAND_REREAD_MS", default_value_t = 300_000, value_parser = ms(0))]
     pub reread_ms: u64,
     /// How many ms of events are told again where the broker has lost them all: its age limit
@@ -147,6 +147,11 @@ impl Limits {
     /// [`Limits::call_wait_ms`] as a duration.
     pub const fn call_wait(&self) -> Duration {
         Duration::from_millis(self.call_wait_ms)
+    }
+
+    /// [`Limits::reread_ms`] as a duration.
+    pub const fn reread(&self) -> Duration {
+        Duration::from_millis(self.reread_ms)
     }
 
     /// [`Limits::stop_wait_ms`] as a duration.

@@ -1,10 +1,14 @@
 //! Tells events from the ledger, in its order.
 //!
 //! What was just committed is told from memory; where that is not whole (a start, a full queue, a
-//! broker that forgot) the ledger is read. An event may be told twice, under the same id. Read next:
-//! [`publishing`].
+//! broker that forgot) the ledger is read. An event may be told twice, under the same id.
+//!
+//! Invariant: no mark moves over what the broker may have forgotten. So a row counts as told only where
+//! its acknowledgement came over a connection on which the stream was seen to have those before it.
+//! Read next: [`publishing`], [`reach`].
 
 mod publishing;
+mod reach;
 
 use std::{
     collections::BTreeMap,
@@ -12,14 +16,15 @@ use std::{
     time::Duration,
 };
 
-use messages::{Partition, subject};
+use messages::{Partition, Timestamp, event, subject};
 
+use self::reach::Reach;
 use super::{Host, Limits, telling::Queue, turn::Told};
 use crate::{
-    bus::{Bus, BusFault},
+    bus::{Bus, BusFault, StreamState},
     entity::Entity,
     seams::Clock,
-    store::{LedgerRow, Position, Standing, Store, StoreFault},
+    store::{LedgerRow, Standing, Store, StoreFault},
 };
 
 /// How many ledger rows are read at once to catch up.
@@ -37,12 +42,13 @@ pub(super) struct Teller<E: Entity> {
     clock: Arc<dyn Clock>,
     limits: Limits,
     queue: Queue,
-    /// The number of the last ledger row that has been told, and where in the stream.
-    partitions: BTreeMap<Partition, (i64, Option<Position>)>,
+    partitions: BTreeMap<Partition, Reach>,
     /// The numbers up to which the ledger is to be read first.
     behind: BTreeMap<Partition, i64>,
     /// For how many rounds events are still sent by themselves.
     alone: u32,
+    /// The connection on which the stream was seen to have all that was told.
+    checked: Option<u64>,
     stream: String,
     entity: std::marker::PhantomData<E>,
 }
@@ -63,13 +69,7 @@ impl<E: Entity> Teller<E> {
     ) -> Self {
         let partitions = standings
             .iter()
-            .map(|(partition, standing)| {
-                let (number, position) = standing
-                    .events
-                    .clone()
-                    .map_or((0, None), |(n, p)| (n, Some(p)));
-                (*partition, (number, position))
-            })
+            .map(|(partition, standing)| (*partition, Reach::new(standing)))
             .collect();
         let behind = standings
             .iter()
@@ -84,6 +84,7 @@ impl<E: Entity> Teller<E> {
             partitions,
             behind,
             alone: 0,
+            checked: None,
             stream: String::new(),
             entity: std::marker::PhantomData,
         }
@@ -92,13 +93,11 @@ impl<E: Entity> Teller<E> {
     /// Tells until the journal is gone.
     pub(super) async fn run(mut self) {
         let mut link = self.bus.link();
-        let mut checked = None;
         let mut said = String::new();
         let mut pending: Vec<Told> = Vec::new();
         loop {
-            let connection = link.borrow_and_update().connections;
-            let result = self.round(&mut checked, connection, &mut pending).await;
-            if let Err(pause) = result {
+            link.mark_unchanged();
+            if let Err(pause) = self.round(&mut pending).await {
                 match pause {
                     Pause::Broker(error) => tracing::debug!(%error, "events wait for the broker"),
                     Pause::Store(error) => {
@@ -109,7 +108,7 @@ impl<E: Entity> Teller<E> {
                         }
                     }
                 }
-                checked = None;
+                self.checked = None;
                 if self.queue.told.is_closed() {
                     return;
                 }
@@ -153,17 +152,8 @@ impl<E: Entity> Teller<E> {
         }
     }
 
-    async fn round(
-        &mut self,
-        checked: &mut Option<u64>,
-        connection: u64,
-        pending: &mut Vec<Told>,
-    ) -> Result<(), Pause> {
-        if *checked != Some(connection) {
-            self.bus.ensure_streams().await.map_err(Pause::Broker)?;
-            self.check().await?;
-            *checked = Some(connection);
-        }
+    async fn round(&mut self, pending: &mut Vec<Told>) -> Result<(), Pause> {
+        self.check().await?;
         for (partition, number) in self.queue.let_go.take() {
             self.fall_behind(partition, number);
         }
@@ -177,7 +167,7 @@ impl<E: Entity> Teller<E> {
         let mut next: BTreeMap<Partition, i64> = self
             .partitions
             .iter()
-            .map(|(p, (n, _))| (*p, n + 1))
+            .map(|(partition, reach)| (*partition, reach.number + 1))
             .collect();
         let mut follow = Vec::with_capacity(told.len());
         for one in told {
@@ -207,8 +197,13 @@ impl<E: Entity> Teller<E> {
             if !in_a_row {
                 return Err(pause);
             }
-            tracing::debug!("a row of events was broken: they are told by themselves");
+            if let Pause::Broker(error) = pause {
+                tracing::debug!(%error, "a row of events was broken: they are told by themselves");
+            }
             self.alone = ALONE_ROUNDS;
+            // It may be broken since the broker forgot the end of the one before.
+            self.checked = None;
+            self.check().await?;
         }
         self.catch_all_up().await
     }
@@ -227,8 +222,15 @@ impl<E: Entity> Teller<E> {
         Ok(())
     }
 
-    /// Looks whether the stream still has the last event told; goes back where it has not.
+    /// Looks, where this connection has not been looked at, whether the stream still has the newest
+    /// event of each partition; goes back where it has not.
     async fn check(&mut self) -> Result<(), Pause> {
+        // Asked first: what is made anew meanwhile is to be looked at once more.
+        let connection = self.bus.connection();
+        if self.checked == Some(connection) {
+            return Ok(());
+        }
+        self.bus.ensure_streams().await.map_err(Pause::Broker)?;
         let stream = self
             .bus
             .stream(subject::EVENTS.0)
@@ -236,47 +238,58 @@ impl<E: Entity> Teller<E> {
             .map_err(Pause::Broker)?;
         let partitions: Vec<Partition> = self.partitions.keys().copied().collect();
         for partition in partitions {
-            let (number, position) = self.partitions[&partition].clone();
-            let Some(position) = position else { continue };
-            let since = if position.stream == stream.identity {
-                let expired = position.sequence < stream.first;
-                let kept = position.sequence <= stream.last
-                    && self
-                        .bus
-                        .message(subject::EVENTS.0, position.sequence)
-                        .await
-                        .map_err(Pause::Broker)?
-                        .is_some_and(|message| {
-                            message.at == position.at
-                                || message.headers.iter().any(|(name, value)| {
-                                    name.eq_ignore_ascii_case("Nats-Msg-Id")
-                                        && value
-                                            .starts_with(&format!("{}-{partition}-", E::SERVICE))
-                                })
-                        });
-                if expired || kept {
-                    continue;
-                }
-                position
-                    .at
-                    .plus_millis(-i64::try_from(self.limits.reread_ms).unwrap_or(i64::MAX))
-            } else {
-                self.clock
-                    .now()
-                    .plus_millis(-i64::try_from(self.limits.events_age_ms).unwrap_or(i64::MAX))
+            let Some(back) = self.forgotten(partition, &stream).await? else {
+                continue;
             };
-            let back = self
-                .store
-                .number_before(partition, since)
-                .await
-                .map_err(Pause::Store)?
-                .min(number);
+            let Some(reach) = self.partitions.get_mut(&partition) else {
+                continue;
+            };
+            let number = reach.number;
             tracing::info!(service = %E::SERVICE, %partition, from = back + 1, to = number, "the broker forgot events: telling them again");
-            self.partitions.insert(partition, (back, None));
+            let marks = reach.go_back(partition, back);
+            self.note(marks);
             self.fall_behind(partition, number);
         }
         self.stream = stream.identity;
+        self.checked = Some(connection);
         Ok(())
+    }
+
+    /// Behind which number a partition is to be told again; `None` where the stream has all of it.
+    async fn forgotten(
+        &self,
+        partition: Partition,
+        stream: &StreamState,
+    ) -> Result<Option<i64>, Pause> {
+        let reach = &self.partitions[&partition];
+        let Some((number, position)) = &reach.newest else {
+            return Ok(None);
+        };
+        let before = |at: Timestamp, millis: u64| {
+            at.plus_millis(i64::try_from(millis).unwrap_or(i64::MAX).saturating_neg())
+        };
+        let since = if position.stream != stream.identity {
+            before(self.clock.now(), self.limits.events_age_ms)
+        } else if self.has(partition, *number, position.sequence).await? {
+            return Ok(None);
+        } else if let Some(kept) = reach.kept() {
+            return Ok(Some(kept));
+        } else {
+            before(position.at, self.limits.reread_ms)
+        };
+        let back = self.store.number_before(partition, since).await;
+        Ok(Some(back.map_err(Pause::Store)?.min(reach.number)))
+    }
+
+    /// Whether the stream has a row's event at a sequence. It has not where that is merely too old to
+    /// be there: who was away for so long cannot tell that from what was lost.
+    async fn has(&self, partition: Partition, number: i64, sequence: u64) -> Result<bool, Pause> {
+        let message = self.bus.message(subject::EVENTS.0, sequence).await;
+        let id = event::id(E::SERVICE, partition, number);
+        Ok(message.map_err(Pause::Broker)?.is_some_and(|message| {
+            let mut headers = message.headers.iter();
+            headers.any(|(name, value)| name.eq_ignore_ascii_case("Nats-Msg-Id") && *value == id)
+        }))
     }
 
     /// Tells from the ledger until the partition is no longer behind.
@@ -284,9 +297,9 @@ impl<E: Entity> Teller<E> {
         while self
             .behind
             .get(&partition)
-            .is_some_and(|to| *to > self.partitions[&partition].0)
+            .is_some_and(|to| *to > self.partitions[&partition].number)
         {
-            let from = self.partitions[&partition].0;
+            let from = self.partitions[&partition].number;
             let rows = self
                 .store
                 .ledger(partition, from, CATCH_UP_ROWS)

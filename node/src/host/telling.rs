@@ -15,7 +15,7 @@ use messages::Partition;
 use tokio::sync::{Notify, mpsc};
 
 use super::turn::Told;
-use crate::store::PositionWrite;
+use crate::store::{Mark, PositionWrite};
 
 /// What was let go because too much waited: the ledger is read up to these numbers instead.
 #[derive(Default)]
@@ -31,7 +31,7 @@ pub(super) struct Queue {
     pub(super) waiting: Arc<AtomicUsize>,
     pub(super) let_go: Arc<LetGo>,
     /// How far events have been told.
-    pub(super) marks: Arc<Mutex<BTreeMap<Partition, PositionWrite>>>,
+    pub(super) marks: Arc<Mutex<BTreeMap<(Mark, Partition), PositionWrite>>>,
 }
 
 /// The journal's end.
@@ -40,7 +40,7 @@ pub(super) struct Telling {
     waiting: Arc<AtomicUsize>,
     waiting_max: usize,
     let_go: Arc<LetGo>,
-    marks: Arc<Mutex<BTreeMap<Partition, PositionWrite>>>,
+    marks: Arc<Mutex<BTreeMap<(Mark, Partition), PositionWrite>>>,
 }
 
 impl Telling {

@@ -109,7 +109,7 @@ pub struct Position {
     pub stream: String,
     /// The message's sequence in the stream.
     pub sequence: u64,
-    /// The message's own time.
+    /// The message's own time; for [`Mark::Events`] that of its acknowledgement.
     pub at: Timestamp,
 }
 
@@ -118,9 +118,12 @@ pub struct Position {
 pub enum Mark {
     /// How far the partition's commands or replies have been read.
     Inbox,
-    /// How far the partition's ledger has been told as events; `number` of the last row told, and
-    /// the position of its event in the stream.
+    /// How far the partition's ledger has been told as events: the position of the newest in the
+    /// stream, at the time when it was acknowledged, and the `number` of its row.
     Events,
+    /// How much of that was told so long ago that the broker will keep it: `number` of its last row.
+    /// The position is that of [`Mark::Events`] when this was noted.
+    EventsKept,
 }
 
 impl Mark {
@@ -129,6 +132,7 @@ impl Mark {
         match self {
             Self::Inbox => "inbox",
             Self::Events => "events",
+            Self::EventsKept => "eventsKept",
         }
     }
 }
@@ -142,7 +146,7 @@ pub struct PositionWrite {
     pub partition: Partition,
     /// How far.
     pub position: Position,
-    /// For [`Mark::Events`] the number of the last ledger row told, else 0.
+    /// The number of a ledger row, for the marks of events; else 0.
     pub number: i64,
 }
 
@@ -206,6 +210,8 @@ pub struct Standing {
     pub inbox: Option<Position>,
     /// How far its ledger has been told.
     pub events: Option<(i64, Position)>,
+    /// Up to which row the broker will keep what was told.
+    pub events_kept: Option<(i64, Position)>,
 }
 
 /// A service's database, for reading, and for becoming its writer.

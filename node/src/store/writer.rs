@@ -217,6 +217,8 @@ impl Writer for SqlWriter {
                 standing.inbox = Some(position);
             } else if mark == Mark::Events.name() {
                 standing.events = Some((*number, position));
+            } else if mark == Mark::EventsKept.name() {
+                standing.events_kept = Some((*number, position));
             }
         }
         Ok(standings)

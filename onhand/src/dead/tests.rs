@@ -292,6 +292,10 @@ impl Bus for Broker {
     fn link(&self) -> watch::Receiver<Link> {
         watch::channel(Link::default()).1
     }
+
+    fn connection(&self) -> u64 {
+        1
+    }
 }
 
 /// One letter at a time, and no end: as a stream is read.

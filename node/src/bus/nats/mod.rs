@@ -8,7 +8,10 @@ mod connect;
 mod reading;
 mod streams;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use async_nats::{
     HeaderMap, HeaderName,
@@ -240,6 +243,11 @@ impl Bus for Nats {
 
     fn link(&self) -> watch::Receiver<Link> {
         self.link.clone()
+    }
+
+    fn connection(&self) -> u64 {
+        // Counted before anything is sent on it; the event that it is there takes its time.
+        self.out.statistics().connects.load(Ordering::Acquire)
     }
 }
 

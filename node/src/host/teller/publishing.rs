@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use messages::{Event, Partition, event, subject};
+use tokio::time::Instant;
 
 use super::{Pause, Teller};
 use crate::{
-    bus::{Acknowledgement, Outbound},
+    bus::{Acknowledgement, BusFault, Outbound},
     entity::Entity,
     failpoint::{self, Point},
     host::turn::Told,
-    store::{Mark, Position, PositionWrite},
+    store::{Position, PositionWrite},
 };
 
 /// A row's partition and number, and its event's acknowledgement where it makes one.
@@ -33,18 +34,21 @@ impl<E: Entity> Teller<E> {
                 messages.extend(message::<E>(row));
             }
             let mut behind = messages.len() as u64;
+            let handed_over = Instant::now();
             let last = if messages.is_empty() {
                 0
             } else {
                 let ack = self.bus.send_in_a_row(messages).await;
-                ack.map_err(Pause::Broker)?.await.map_err(Pause::Broker)?
+                let last = ack.map_err(Pause::Broker)?.await.map_err(Pause::Broker)?;
+                self.still_connected()?;
+                last
             };
             for (partition, number, event) in &numbers {
                 let sequence = event.then(|| {
                     behind -= 1;
                     last.saturating_sub(behind)
                 });
-                self.told(*partition, *number, sequence);
+                self.told(*partition, *number, sequence, handed_over);
             }
             self.mark(
                 numbers
@@ -61,6 +65,7 @@ impl<E: Entity> Teller<E> {
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
             let mut under_way = Vec::new();
+            let handed_over = Instant::now();
             for row in rows.by_ref().take(self.limits.events_in_flight_max) {
                 let (partition, number) = (row.partition, row.number);
                 let ack = match message::<E>(row) {
@@ -70,7 +75,7 @@ impl<E: Entity> Teller<E> {
                 under_way.push((partition, number, ack));
             }
             let partitions: BTreeSet<Partition> = under_way.iter().map(|one| one.0).collect();
-            let result = self.acknowledged(under_way).await;
+            let result = self.acknowledged(under_way, handed_over).await;
             self.mark(partitions);
             result?;
         }
@@ -78,48 +83,75 @@ impl<E: Entity> Teller<E> {
     }
 
     /// Waits for acknowledgements in the order of the rows; what came before a failure counts.
-    async fn acknowledged(&mut self, under_way: Vec<UnderWay>) -> Result<(), Pause> {
+    async fn acknowledged(
+        &mut self,
+        under_way: Vec<UnderWay>,
+        handed_over: Instant,
+    ) -> Result<(), Pause> {
         for (partition, number, ack) in under_way {
             let sequence = match ack {
-                Some(ack) => Some(ack.await.map_err(Pause::Broker)?),
+                Some(ack) => {
+                    let sequence = ack.await.map_err(Pause::Broker)?;
+                    self.still_connected()?;
+                    Some(sequence)
+                }
                 None => None,
             };
-            self.told(partition, number, sequence);
+            self.told(partition, number, sequence, handed_over);
         }
         Ok(())
     }
 
-    /// A row is told: the stream has its event, where it makes one.
-    fn told(&mut self, partition: Partition, number: i64, sequence: Option<u64>) {
-        failpoint::reach(E::SERVICE.name(), Point::Told);
-        let (last, position) = self.partitions.entry(partition).or_default();
-        *last = number;
-        if let Some(sequence) = sequence {
-            *position = Some(Position {
-                stream: self.stream.clone(),
-                sequence,
-                at: self.clock.now(),
-            });
+    /// Whether this still is the connection on which was looked what the stream has: what was under
+    /// way when one broke is sent on the next, whatever the broker forgot meanwhile.
+    fn still_connected(&self) -> Result<(), Pause> {
+        if self.checked == Some(self.bus.connection()) {
+            return Ok(());
         }
+        Err(Pause::Broker(BusFault("the connection is another".into())))
+    }
+
+    /// A row is told: the stream has its event, where it makes one.
+    fn told(
+        &mut self,
+        partition: Partition,
+        number: i64,
+        sequence: Option<u64>,
+        handed_over: Instant,
+    ) {
+        failpoint::reach(E::SERVICE.name(), Point::Told);
+        let Some(reach) = self.partitions.get_mut(&partition) else {
+            return;
+        };
+        let Some(sequence) = sequence else {
+            return reach.passed(number);
+        };
+        let position = Position {
+            stream: self.stream.clone(),
+            sequence,
+            at: self.clock.now(),
+        };
+        reach.told(number, position, handed_over, self.limits.reread());
     }
 
     /// Notes for the next commit how far these partitions have been told.
-    fn mark(&self, partitions: BTreeSet<Partition>) {
+    fn mark(&mut self, partitions: BTreeSet<Partition>) {
+        for partition in partitions {
+            let reach = self.partitions.get_mut(&partition);
+            let marks = reach.map(|reach| reach.marks(partition));
+            self.note(marks.unwrap_or_default());
+        }
+    }
+
+    /// Notes marks for the next commit.
+    pub(super) fn note(&self, writes: Vec<PositionWrite>) {
         let mut marks = self
             .queue
             .marks
             .lock()
             .expect("no panic while the marks are locked");
-        for partition in partitions {
-            if let Some((number, Some(position))) = self.partitions.get(&partition) {
-                let write = PositionWrite {
-                    mark: Mark::Events,
-                    partition,
-                    position: position.clone(),
-                    number: *number,
-                };
-                marks.insert(partition, write);
-            }
+        for write in writes {
+            marks.insert((write.mark, write.partition), write);
         }
     }
 }
