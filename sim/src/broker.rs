@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use messages::{Partition, Service, subject};
+use messages::{Partition, Service, Timestamp, subject};
 use node::{
     bus::{Delivery, Outbound, Request},
     seams::Clock,
@@ -189,6 +189,18 @@ impl Broker {
             // Who gave up does not hear of it; the messages are there all the same.
             let _ = waiting.taken.send(handed_over);
         }
+    }
+
+    /// Forgets what a stream has taken since; answers how many messages that were.
+    pub fn lose_since(&self, stream: &str, since: Timestamp) -> usize {
+        let mut state = self.lock();
+        let Some(stream) = state.streams.get_mut(stream) else {
+            return 0;
+        };
+        let newest = stream.messages().rev();
+        let messages = newest.take_while(|message| message.at >= since).count();
+        stream.lose_tail(messages);
+        messages
     }
 
     /// Forgets the newest messages of a stream.

@@ -46,7 +46,7 @@ impl Stream {
         self.messages.get(&sequence)
     }
 
-    pub(crate) fn messages(&self) -> impl Iterator<Item = &Delivery> {
+    pub(crate) fn messages(&self) -> impl DoubleEndedIterator<Item = &Delivery> {
         self.messages.values()
     }
 

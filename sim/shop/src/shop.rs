@@ -6,7 +6,7 @@ use std::{
 };
 
 use coupon_node::campaign::Campaign;
-use messages::Service;
+use messages::{Service, Timestamp};
 use order_node::order::Order;
 use payment_node::{Handler, payment::Payment};
 use point_node::wallet::Wallet;
@@ -86,6 +86,11 @@ impl Shop {
             Service::Coupon => &self.coupons,
             Service::Payment => &self.payments,
         }
+    }
+
+    /// What time it is to the broker.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.stage.clock.now()
     }
 
     pub(crate) fn broker(&self) -> &Broker {

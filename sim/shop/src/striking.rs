@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use messages::Service;
+use messages::{Service, subject};
 use sim::{Chance, Fate, Verdict};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -17,6 +17,10 @@ use crate::{
 
 /// After how long without a word a database ends a connection.
 const FORGOTTEN_AFTER: Duration = Duration::from_millis(1_200);
+
+/// How old at most, in ms, are the events that a broker loses with its power: it syncs its disk more
+/// often than readers go back.
+const UNSYNCED_MS: i64 = 2_500;
 
 /// How often each kind of fault has struck.
 pub(crate) type Struck = Arc<Mutex<BTreeMap<Kind, u64>>>;
@@ -197,6 +201,7 @@ async fn strike_broker(shop: &Shop, fault: Fault, lasts: Duration, number: u64) 
     let messages = usize::try_from(fault.amount).unwrap_or(0);
     match fault.kind {
         Kind::BrokerRestart | Kind::TailLoss | Kind::BrokerLoss => {
+            let synced = shop.now().plus_millis(-UNSYNCED_MS);
             broker.disconnect();
             sleep(lasts).await;
             match fault.kind {
@@ -206,6 +211,9 @@ async fn strike_broker(shop: &Shop, fault: Fault, lasts: Duration, number: u64) 
                     shop.trace
                         .line(|| format!("broker  {stream}: {messages} of {before} lost"));
                     shop.spec().lost(fault.struck());
+                    let events = subject::EVENTS.0;
+                    let lost = broker.lose_since(events, synced);
+                    shop.trace.line(|| format!("broker  {events}: {lost} lost"));
                 }
                 Kind::BrokerLoss => {
                     broker.lose_everything();
