@@ -8,8 +8,9 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
+    runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 
 use super::Problem;
@@ -43,12 +44,16 @@ pub struct AdmissionLimits {
     pub wait: Duration,
 }
 
-/// The place of one that was admitted; free again when it is dropped.
+/// The place of one that was admitted; free again when it is dropped. Where that is in the middle of
+/// its work its client went away, and what the work had begun goes on without it: then it still counts
+/// until its time is over.
 pub struct Place {
-    permit: OwnedSemaphorePermit,
+    permit: Option<OwnedSemaphorePermit>,
     admission: Arc<Inner>,
     /// Until when it counts; `None` where it no longer does.
     counts_until: Option<Instant>,
+    /// Whether its work has begun and is not done.
+    at_work: bool,
 }
 
 impl Admission {
@@ -70,9 +75,10 @@ impl Admission {
     pub async fn place(&self) -> Result<Place, Problem> {
         let permit = self.permit().await?;
         Ok(Place {
-            permit,
+            permit: Some(permit),
             admission: Arc::clone(&self.0),
             counts_until: Some(Instant::now() + self.0.limits.counted),
+            at_work: false,
         })
     }
 
@@ -93,17 +99,38 @@ impl Admission {
 impl Place {
     /// Carries `work` through. Where that takes long the place may become another's meanwhile.
     pub async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
+        self.at_work = true;
+        let done = self.carry_through(work).await;
+        self.at_work = false;
+        done
+    }
+
+    async fn carry_through<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         if let Some(until) = self.counts_until {
             if let Ok(done) = timeout_at(until, &mut work).await {
                 return done;
             }
             if let Ok(slow) = Arc::clone(&self.admission.slow).try_acquire_owned() {
-                self.permit = slow;
+                self.permit = Some(slow);
                 self.counts_until = None;
             }
         }
         work.await
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let left = self.counts_until.filter(|_| self.at_work);
+        let (Some(until), Ok(runtime)) = (left, Handle::try_current()) else {
+            return;
+        };
+        let permit = self.permit.take();
+        runtime.spawn(async move {
+            sleep_until(until).await;
+            drop(permit);
+        });
     }
 }
 
@@ -219,6 +246,20 @@ mod tests {
         settle().await;
         carry(admission.clone(), async {}).await.unwrap();
         assert_eq!(admission.0.places.available_permits(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_left_in_the_middle_of_its_work_counts_until_its_time_is_over() {
+        let admission = admission(1);
+        let left = tokio::spawn(carry(admission.clone(), pending::<()>()));
+        settle().await;
+        let begun = Instant::now();
+        left.abort();
+        carry(admission.clone(), async {}).await.unwrap();
+        assert_eq!(begun.elapsed(), COUNTED);
+        // What is done is free at once.
+        carry(admission.clone(), async {}).await.unwrap();
+        assert_eq!(begun.elapsed(), COUNTED);
     }
 
     #[tokio::test(start_paused = true)]
