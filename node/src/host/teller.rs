@@ -246,7 +246,7 @@ impl<E: Entity> Teller<E> {
             };
             let number = reach.number;
             tracing::info!(service = %E::SERVICE, %partition, from = back + 1, to = number, "the broker forgot events: telling them again");
-            let marks = reach.go_back(partition, back);
+            let marks = reach.go_back(partition, back, &stream.identity);
             self.note(marks);
             self.fall_behind(partition, number);
         }
@@ -262,20 +262,25 @@ impl<E: Entity> Teller<E> {
         stream: &StreamState,
     ) -> Result<Option<i64>, Pause> {
         let reach = &self.partitions[&partition];
-        let Some((number, position)) = &reach.newest else {
+        let Some(told_in) = &reach.stream else {
             return Ok(None);
         };
         let before = |at: Timestamp, millis: u64| {
             at.plus_millis(i64::try_from(millis).unwrap_or(i64::MAX).saturating_neg())
         };
-        let since = if position.stream != stream.identity {
-            before(self.clock.now(), self.limits.events_age_ms)
-        } else if self.has(partition, *number, position.sequence).await? {
-            return Ok(None);
-        } else if let Some(kept) = reach.kept() {
-            return Ok(Some(kept));
-        } else {
+        let since = if *told_in == stream.identity {
+            let Some((number, position)) = &reach.newest else {
+                return Ok(None);
+            };
+            if self.has(partition, *number, position.sequence).await? {
+                return Ok(None);
+            }
+            if let Some(kept) = reach.kept() {
+                return Ok(Some(kept));
+            }
             before(position.at, self.limits.reread_ms)
+        } else {
+            before(self.clock.now(), self.limits.events_age_ms)
         };
         let back = self.store.number_before(partition, since).await;
         Ok(Some(back.map_err(Pause::Store)?.min(reach.number)))

@@ -88,6 +88,35 @@ async fn events_that_were_under_way_do_not_hide_what_the_broker_forgot() {
     shop.rest(&[late], Status::Confirmed).await;
 }
 
+/// The broker dies once more, and its disk with it, before what it had lost the first time is told.
+#[tokio::test(start_paused = true)]
+async fn events_that_a_new_stream_lacks_are_told_though_the_end_of_the_old_one_was_lost_before() {
+    let shop = Shop::open();
+    let products = [shop.goods.product(9).await, shop.goods.product(9).await];
+    // Of what was told first the broker counts as keeping it by the end.
+    let while_s = Limits::default().reread_ms / 1_000;
+    for wait in [while_s / 2, while_s + 1, 0] {
+        trade(&shop, &products).await;
+        until("all is told", || told(&shop) == due(&shop)).await;
+        pass(wait).await;
+    }
+
+    let broker = shop.goods.stage.broker.clone();
+    broker.judge(|message| {
+        if message.subject.starts_with("event.") {
+            Fate::Refuse
+        } else {
+            Fate::Keep
+        }
+    });
+    shop.while_away(|| broker.lose_tail(EVENTS, 20)).await;
+    pass(5).await;
+    shop.while_away(|| broker.lose_everything()).await;
+    broker.be_kind();
+
+    until("all is told again", || told(&shop) == due(&shop)).await;
+}
+
 /// Events leave in rows that one acknowledgement speaks for: one that the broker does not take breaks
 /// its row, and those behind it are not taken either.
 #[tokio::test(start_paused = true)]

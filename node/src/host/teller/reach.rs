@@ -18,7 +18,9 @@ const STEPS: u32 = 8;
 pub(super) struct Reach {
     /// The number of the last ledger row told.
     pub(super) number: i64,
-    /// The newest event in the stream, which need not be the last row's: its row's number, and where
+    /// The stream that has what was told; `None` where nothing was.
+    pub(super) stream: Option<String>,
+    /// The newest event in that stream, which need not be the last row's: its row's number, and where
     /// it is. A stream that has it has all that was told. `None` where there is none, or where what was
     /// told is being told again.
     pub(super) newest: Option<(i64, Position)>,
@@ -41,9 +43,11 @@ impl Reach {
             same.then_some(*number)
         };
         let written = standing.events_kept.as_ref().and_then(same_stream);
+        let newest = standing.events.as_ref();
         Self {
             number,
-            newest: standing.events.clone(),
+            stream: newest.map(|(_, position)| position.stream.clone()),
+            newest: newest.cloned(),
             kept: if number == 0 { Some(0) } else { written },
             written,
             steps: VecDeque::from([(Instant::now(), number)]),
@@ -70,6 +74,9 @@ impl Reach {
         before: Duration,
     ) {
         self.number = number;
+        if self.stream.as_ref() != Some(&position.stream) {
+            self.stream = Some(position.stream.clone());
+        }
         let newer = |(_, newest): &(i64, Position)| {
             newest.stream != position.stream || newest.sequence <= position.sequence
         };
@@ -90,9 +97,15 @@ impl Reach {
         }
     }
 
-    /// What is behind this number is to be told again; answers what the database is to know of it, so
-    /// that a process that takes over meanwhile does so too.
-    pub(super) fn go_back(&mut self, partition: Partition, number: i64) -> Vec<PositionWrite> {
+    /// What is behind this number is to be told again, in this `stream`; answers what the database is to
+    /// know of it, so that a process that takes over meanwhile does so too.
+    pub(super) fn go_back(
+        &mut self,
+        partition: Partition,
+        number: i64,
+        stream: &str,
+    ) -> Vec<PositionWrite> {
+        self.stream = Some(stream.to_owned());
         let position = self.newest.take().map(|(_, position)| position);
         self.number = number;
         self.kept = Some(number);
@@ -236,9 +249,11 @@ mod tests {
     async fn after_going_back_nothing_behind_is_kept_until_its_while_is_over() {
         let mut reach = Reach::new(&standing(90, Some(60)));
         tell(&mut reach, 70, 95).await;
-        let back = numbers(reach.go_back(PARTITION, 60));
+        let back = numbers(reach.go_back(PARTITION, 60, "one"));
         assert_eq!(back, [(Mark::Events, 60, 95), (Mark::EventsKept, 60, 95)]);
         assert_eq!((reach.number, reach.kept()), (60, Some(60)));
+        // So that another loss is noticed before anything is told again.
+        assert_eq!(reach.stream.as_deref(), Some("one"));
         assert!(reach.marks(PARTITION).is_empty(), "nobody knows where");
         tell(&mut reach, 70, 61).await;
         assert_eq!(reach.kept(), Some(60));
