@@ -76,8 +76,10 @@ pub(in crate::store) const WRITER_PRAGMAS: [(&str, &str); 5] = [
     ("journal_mode", "wal"),
     ("synchronous", "full"),
     ("temp_store", "memory"),
-    // In KiB.
-    ("cache_size", "-16384"),
+    // In KiB. Small, since a commit that splits pages of an index looks through the whole cache at its
+    // end: SQLite gives a page a number beyond the file for a moment there, and then drops what is
+    // behind the file's end.
+    ("cache_size", "-4096"),
     // In pages: a checkpoint writes to the database's file and stops the commits meanwhile.
     ("wal_autocheckpoint", "4000"),
 ];
