@@ -1,6 +1,6 @@
 //! What every program of Onhand is told: by flag or by variable, under the same name.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{num::NonZero, path::PathBuf, sync::Arc};
 
 use messages::Service;
 
@@ -163,7 +163,7 @@ impl Common {
             limits: self.limits.clone(),
             partitions: self.partitions,
             partitions_max: self.partitions_max.unwrap_or(self.partitions),
-            journals: Some(journal_thread()),
+            journals: Some(journal_threads()),
         }
     }
 }
@@ -198,14 +198,16 @@ impl clap::builder::TypedValueParser for DatabaseUrlParser {
     }
 }
 
-/// A thread for a service's journal, which commits there; it lives as long as the process.
-fn journal_thread() -> tokio::runtime::Handle {
+/// Threads for the journals of this process, which commit there: one for two cores. They live as
+/// long as the process.
+fn journal_threads() -> tokio::runtime::Handle {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
+        .worker_threads((cores / 2).max(1))
         .thread_name("journal")
         .enable_all()
         .build()
-        .expect("a process that has begun can start one more thread");
+        .expect("a process that has begun can start more threads");
     // A runtime must not end inside another, and this one never ends.
     Box::leak(Box::new(runtime)).handle().clone()
 }

@@ -48,8 +48,8 @@ pub struct Host {
     pub partitions: u16,
     /// How many of them this process owns at most.
     pub partitions_max: u16,
-    /// Where this service's journal runs, if not beside everything else: on a thread of its own,
-    /// which a commit to SQLite keeps for itself.
+    /// Where the journals of its services run, if not beside everything else: on threads of their
+    /// own, one of which a commit to SQLite keeps until it is done.
     pub journals: Option<tokio::runtime::Handle>,
 }
 
