@@ -1,8 +1,11 @@
 //! Amounts: money in the currency's minor unit, and quantities of pieces.
 
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, Unexpected, Visitor},
+};
 
 /// An amount in the currency's minor unit (won, cents), never negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -56,8 +59,11 @@ impl fmt::Display for Money {
 
 impl<'de> Deserialize<'de> for Money {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::new(i64::deserialize(deserializer)?)
-            .ok_or_else(|| de::Error::custom("an amount is 0 to 9007199254740991"))
+        let amount = Whole {
+            unit: "the currency's minor unit",
+            range: 0..=Self::MAX.0,
+        };
+        deserializer.deserialize_i64(amount).map(Self)
     }
 }
 
@@ -93,8 +99,40 @@ impl fmt::Display for Quantity {
 
 impl<'de> Deserialize<'de> for Quantity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::new(u32::deserialize(deserializer)?)
-            .ok_or_else(|| de::Error::custom("a quantity is 1 to 1000000"))
+        let pieces = Whole {
+            unit: "pieces",
+            range: 1..=Self::MAX,
+        };
+        deserializer.deserialize_u32(pieces).map(Self)
+    }
+}
+
+/// Reads a whole number in a range, and says which one where something else stands.
+struct Whole<T> {
+    unit: &'static str,
+    range: RangeInclusive<T>,
+}
+
+impl<T: Copy + PartialOrd + fmt::Display + TryFrom<i64>> Visitor<'_> for Whole<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (unit, least, most) = (self.unit, self.range.start(), self.range.end());
+        write!(f, "a whole number from {least} to {most} ({unit})")
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<T, E> {
+        T::try_from(number)
+            .ok()
+            .filter(|number| self.range.contains(number))
+            .ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
+        match i64::try_from(number) {
+            Ok(number) => self.visit_i64(number),
+            Err(_) => Err(E::invalid_value(Unexpected::Unsigned(number), &self)),
+        }
     }
 }
 
@@ -111,7 +149,42 @@ mod tests {
         assert_eq!(Money(3).minus(Money(2)), Money::new(1));
         assert_eq!(Money(3).times(Quantity(2)), Money::new(6));
         assert_eq!((Quantity::new(0), Quantity::new(1_000_001)), (None, None));
-        assert!(serde_json::from_str::<Quantity>("-1").is_err());
-        assert!(serde_json::from_str::<Quantity>("1.5").is_err());
+    }
+
+    #[test]
+    fn what_is_no_amount_is_told_what_one_is() {
+        for (text, found) in [
+            ("-1", "invalid value: integer `-1`"),
+            ("0", "invalid value: integer `0`"),
+            ("1000001", "invalid value: integer `1000001`"),
+            (
+                "18446744073709551615",
+                "invalid value: integer `18446744073709551615`",
+            ),
+            ("1.5", "invalid type: floating point `1.5`"),
+            ("\"3\"", "invalid type: string \"3\""),
+            ("null", "invalid type: null"),
+        ] {
+            let told = serde_json::from_str::<Quantity>(text)
+                .expect_err(text)
+                .to_string();
+            let expected = format!("{found}, expected a whole number from 1 to 1000000 (pieces)");
+            assert!(told.starts_with(&expected), "{text}: {told}");
+        }
+        let told = serde_json::from_str::<Money>("-5")
+            .expect_err("a debt")
+            .to_string();
+        assert!(
+            told.contains("a whole number from 0 to 9007199254740991 (the currency's minor unit)"),
+            "{told}"
+        );
+        assert_eq!(
+            serde_json::from_str::<Money>("9007199254740991").ok(),
+            Some(Money::MAX)
+        );
+        assert_eq!(
+            serde_json::from_str::<Quantity>("1000000").ok(),
+            Quantity::new(Quantity::MAX)
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! Bodies as callers send them. The edge has collected them before (see [`super::around`]).
 
+use std::borrow::Cow;
+
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, Request},
@@ -93,7 +95,19 @@ fn explain<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> Prob
     };
     let text = error.to_string();
     let why = text.split(" at line ").next().unwrap_or(&text);
-    named(path.as_deref(), why)
+    named(path.as_deref(), &in_words(why))
+}
+
+/// Whoever sends JSON need not know what Rust calls a whole number.
+fn in_words(why: &str) -> Cow<'_, str> {
+    let expected = |kind| why.strip_suffix(kind)?.strip_suffix(", expected ");
+    match (expected("u32"), expected("i64")) {
+        (Some(found), _) => {
+            format!("{found}, expected a whole number from 0 to {}", u32::MAX).into()
+        }
+        (_, Some(found)) => format!("{found}, expected a whole number").into(),
+        (None, None) => why.into(),
+    }
 }
 
 /// A problem with the field that a path or the text itself names.
@@ -164,6 +178,37 @@ mod tests {
             };
             let names: Vec<_> = fields.keys().collect();
             assert_eq!(names, [field], "{body}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_wrong_is_told_what_it_may_be() {
+        #[derive(Debug, serde::Deserialize)]
+        #[expect(dead_code, reason = "only how it is refused matters")]
+        struct Numbers {
+            count: Option<u32>,
+            delta: Option<i64>,
+            pieces: Option<messages::Quantity>,
+        }
+        for (body, why) in [
+            (
+                r#"{"count": -1}"#,
+                "invalid value: integer `-1`, expected a whole number from 0 to 4294967295",
+            ),
+            (
+                r#"{"delta": 0.5}"#,
+                "invalid type: floating point `0.5`, expected a whole number",
+            ),
+            (
+                r#"{"pieces": -3}"#,
+                "invalid value: integer `-3`, expected a whole number from 1 to 1000000 (pieces)",
+            ),
+        ] {
+            let problem = parse::<Numbers>(body.as_bytes()).expect_err(body);
+            let Problem::Invalid { fields, .. } = problem else {
+                panic!("{body}: {problem:?}");
+            };
+            assert_eq!(fields.values().collect::<Vec<_>>(), [why], "{body}");
         }
     }
 
