@@ -196,6 +196,16 @@ impl RequestId {
             _ => None,
         }
     }
+
+    /// The order of this reserve or release, where it is named as orders are here: by a UUID in
+    /// lower case. Texts of such requests sort as their orders do.
+    pub fn order(&self) -> Option<OrderId> {
+        let (prefix, rest) = self.0.split_at_checked(4)?;
+        let uuid = rest.get(..uuid::fmt::Hyphenated::LENGTH)?;
+        let ours =
+            matches!(prefix, "DEC-" | "INC-") && !uuid.bytes().any(|b| b.is_ascii_uppercase());
+        uuid.parse().ok().filter(|_| ours)
+    }
 }
 
 impl From<&str> for RequestId {
@@ -292,6 +302,25 @@ mod tests {
         assert_eq!(RequestId::reserve("o-1", 2).as_str(), "DEC-o-1-2");
         assert_eq!(RequestId::from("my-key").counterpart(), None);
         assert_eq!(RequestId::from("ä€x").counterpart(), None);
+    }
+
+    #[test]
+    fn a_request_tells_its_order_where_the_text_sorts_as_the_order_does() {
+        let order = OrderId::new(Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_00ab));
+        for attempt in [1, 2, 17] {
+            assert_eq!(RequestId::reserve(order, attempt).order(), Some(order));
+            assert_eq!(RequestId::release(order, attempt).order(), Some(order));
+        }
+        for other in [
+            format!("PAY-{order}"),
+            format!("DEC-{order}").to_uppercase(),
+            format!("DEC-{}", order.uuid().simple()),
+            "DEC-o-1".to_owned(),
+            "DEC-".to_owned(),
+            "€€".to_owned(),
+        ] {
+            assert_eq!(RequestId::from(other.as_str()).order(), None, "{other}");
+        }
     }
 
     #[test]

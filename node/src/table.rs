@@ -99,6 +99,9 @@ pub struct Table {
     pub owing: bool,
     /// The table of the entity's lines, where it has lines.
     pub lines: Option<Lines>,
+    /// Whether the ledger's index of requests begins with the request, as it is best where entities
+    /// live long and many orders ask each: then the last request of all is found at once.
+    pub requests_first: bool,
 }
 
 /// A table of lines: keyed by the entity and the line's number.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use messages::{EntityId, Partition, Timestamp};
+use messages::{EntityId, Partition, RequestId, Timestamp};
 use node::store::{
     Batch, CommitError, Creation, LedgerRow, Members, RequestKey, Standing, StateRead, Store,
     StoreFault, Writer,
@@ -119,6 +119,16 @@ impl Store for Access {
         };
         self.disk.pass_lookups().await;
         Ok(rows)
+    }
+
+    async fn last_request(
+        &self,
+        from: &str,
+        before: &str,
+    ) -> Result<Option<RequestId>, StoreFault> {
+        self.reach().await?;
+        let tables = &self.disk.lock().tables;
+        Ok(tables.last_request(from, before).cloned())
     }
 
     async fn creations(&self, keys: &[(String, String)]) -> Result<Vec<Creation>, StoreFault> {

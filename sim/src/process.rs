@@ -42,6 +42,7 @@ use crate::{Access, Broker, Client, Disk, Life, MachineClock, SeededIds, Virtual
 ///         columns: &[Column::integer("sold")],
 ///         owing: false,
 ///         lines: None,
+///         requests_first: true,
 ///     };
 ///     type Command = Command;
 ///     type Change = Sold;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use messages::{EntityId, Partition};
+use messages::{EntityId, Partition, RequestId};
 use node::{
     store::{
         Batch, CommitError, Creation, LedgerRow, Mark, Position, RequestKey, Standing, StateRead,
@@ -151,6 +151,12 @@ impl Tables {
         self.requests
             .get(request)
             .and_then(|place| self.ledger.get(place))
+    }
+
+    /// The last request in the order of their texts, from `from` on and before `before`.
+    pub(crate) fn last_request(&self, from: &str, before: &str) -> Option<&RequestId> {
+        let ids = self.requests.keys().map(|(_, _, id)| id);
+        ids.filter(|id| (from..before).contains(&id.as_str())).max()
     }
 
     /// The state of an entity.

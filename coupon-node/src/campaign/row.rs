@@ -38,6 +38,7 @@ pub(super) const TABLE: Table = Table {
             Column::text("used_at"),
         ],
     }),
+    requests_first: true,
 };
 
 /// The row of a campaign, with those coupons that were touched; one that was never made has none.

@@ -19,6 +19,7 @@ use super::{
     creations::Creations,
     job::{Decision, Job, Known, Slot, Work},
     ledger::{self, Ledger},
+    newcomers::Newcomers,
     spares::Spares,
 };
 use crate::{
@@ -61,6 +62,7 @@ pub(super) struct Intake<E: Entity> {
     /// Actors whose entities were put away.
     spares: Spares<ActorRef<Message<E>>>,
     creations: Creations,
+    newcomers: Newcomers,
     meters: Meters,
 }
 
@@ -88,6 +90,7 @@ impl<E: Entity> Intake<E> {
         store: Arc<dyn Store>,
         decisions: mpsc::UnboundedSender<Decision<E>>,
         supervisor: ActorCell,
+        newcomers: Newcomers,
     ) -> Self {
         Self {
             store,
@@ -98,6 +101,7 @@ impl<E: Entity> Intake<E> {
             residents: HashMap::new(),
             spares: Spares::new(),
             creations: Creations::new(host),
+            newcomers,
             meters: Meters::of(E::SERVICE),
         }
     }
@@ -158,43 +162,51 @@ impl<E: Entity> Intake<E> {
         Ok(())
     }
 
-    /// Loads the entities that are not in memory, and asks the ledger what it knows of the requests.
+    /// Loads the entities that are not in memory, and asks the ledger about the requests that it may
+    /// know.
     async fn look_up(&mut self, jobs: &[Job<E>]) -> Result<Ledger<E>, IntakeFault> {
-        let unknown: BTreeSet<EntityId> = jobs
+        let unmade = self.load(jobs).await?;
+        let mut doubtful = Vec::new();
+        for job in jobs.iter().filter(|job| E::remembers(&job.command)) {
+            let new = self
+                .newcomers
+                .meet(&job.entity, job.origin, &job.request_id);
+            // What was never made has no rows: each comes with the state after it.
+            if !(new || job.fresh || unmade.contains(&job.entity)) {
+                doubtful.push(job);
+            }
+        }
+        if doubtful.is_empty() {
+            return Ok(Ledger::of(Vec::new()));
+        }
+        let requests = ledger::requests(&doubtful);
+        Ok(Ledger::of(self.store.lookup(&requests).await?))
+    }
+
+    /// Brings the entities into memory that are not there yet; answers those that were never made.
+    async fn load(&mut self, jobs: &[Job<E>]) -> Result<BTreeSet<EntityId>, IntakeFault> {
+        let away = |job: &&Job<E>| !job.fresh && !self.residents.contains_key(&job.entity);
+        let mut unmade: BTreeSet<EntityId> = jobs
             .iter()
-            .filter(|job| !job.fresh && !self.residents.contains_key(&job.entity))
+            .filter(away)
             .map(|job| job.entity.clone())
             .collect();
-        let unknown: Vec<EntityId> = unknown.into_iter().collect();
-        let requests = ledger::requests(jobs);
-        let store = &self.store;
-        let (states, rows) = tokio::try_join!(
-            async {
-                if unknown.is_empty() {
-                    Ok(Vec::new())
-                } else {
-                    store.load(&unknown).await
-                }
-            },
-            async {
-                if requests.is_empty() {
-                    Ok(Vec::new())
-                } else {
-                    store.lookup(&requests).await
-                }
-            },
-        )?;
-        for read in states {
-            let state = E::from_row(&read.entity, read.row)
-                .map_err(|error| IntakeFault::Unreadable(format!("{}: {error}", read.entity)))?;
-            self.spawn(&read.entity, state, read.version)?;
+        if !unmade.is_empty() {
+            let away: Vec<EntityId> = unmade.iter().cloned().collect();
+            for read in self.store.load(&away).await? {
+                let state = E::from_row(&read.entity, read.row).map_err(|error| {
+                    IntakeFault::Unreadable(format!("{}: {error}", read.entity))
+                })?;
+                self.spawn(&read.entity, state, read.version)?;
+                unmade.remove(&read.entity);
+            }
         }
         for job in jobs {
             if !self.residents.contains_key(&job.entity) {
                 self.spawn(&job.entity, E::new(&job.entity), 0)?;
             }
         }
-        Ok(Ledger::of(rows))
+        Ok(unmade)
     }
 
     fn work(

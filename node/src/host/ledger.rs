@@ -66,13 +66,10 @@ impl<E: Entity> Ledger<E> {
     }
 }
 
-/// What the ledger is asked for: each request that is remembered, and its counterpart.
-pub(super) fn requests<E: Entity>(jobs: &[Job<E>]) -> Vec<RequestKey> {
+/// What the ledger is asked for: each of these requests, and its counterpart.
+pub(super) fn requests<E: Entity>(jobs: &[&Job<E>]) -> Vec<RequestKey> {
     let mut requests = BTreeSet::new();
-    for job in jobs
-        .iter()
-        .filter(|job| !job.fresh && E::remembers(&job.command))
-    {
+    for job in jobs {
         requests.insert((job.entity.clone(), job.origin, job.request_id.clone()));
         if let Some(counterpart) = job.request_id.counterpart() {
             requests.insert((job.entity.clone(), job.origin, counterpart));

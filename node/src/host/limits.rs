@@ -55,6 +55,9 @@ pub struct Limits {
     /// How many commands one look into the ledger asks for
     #[arg(long, env = "ONHAND_LOOKUP_MAX", default_value_t = 256, value_parser = count())]
     pub lookup_max: usize,
+    /// How many requests of orders are remembered, so that the ledger is not asked about those that are new
+    #[arg(long, env = "ONHAND_REMEMBERED_MAX", default_value_t = 65_536, value_parser = count())]
+    pub remembered_max: usize,
     /// How many bytes of envelopes one message carries
     #[arg(long, env = "ONHAND_MESSAGE_BYTES_MAX", default_value_t = 262_144, value_parser = bytes())]
     pub message_bytes_max: usize,
@@ -113,6 +116,7 @@ impl Default for Limits {
             connections_max: 16_384,
             batch_max: 512,
             lookup_max: 256,
+            remembered_max: 65_536,
             message_bytes_max: 262_144,
             lane_max: 16_384,
             busy_max: 16_384,

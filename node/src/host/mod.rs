@@ -22,6 +22,7 @@ mod journal;
 mod lane;
 mod ledger;
 mod limits;
+mod newcomers;
 mod progress;
 mod publisher;
 mod question;

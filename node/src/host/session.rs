@@ -30,6 +30,7 @@ use super::{
     job::Job,
     journal::{End, Journal},
     lane::Lanes,
+    newcomers::Newcomers,
     progress::Progress,
     publisher::Publisher,
     reader::{Stopped, StreamReader},
@@ -88,6 +89,7 @@ pub(super) async fn run<E: Entity>(
         &host.limits,
     );
     let recovered = recovery::recover::<E>(&*store, &schedule, &owned).await?;
+    let newcomers = Newcomers::from::<E>(&*store, host.limits.remembered_max).await?;
     failpoint::reach(E::SERVICE.name(), Point::Recovered);
     tracing::info!(
         service = %E::SERVICE,
@@ -105,6 +107,7 @@ pub(super) async fn run<E: Entity>(
         careful,
         lanes,
         schedule,
+        newcomers,
         (calls, due),
     )
     .await;
@@ -144,6 +147,7 @@ impl<E: Entity> Session<E> {
         careful: usize,
         lanes: Arc<Lanes>,
         schedule: Arc<Schedule<E>>,
+        newcomers: Newcomers,
         (calls, due): (Arc<Calls<E>>, mpsc::UnboundedReceiver<Owing<E>>),
     ) -> Self {
         let (faults_sender, faults) = mpsc::unbounded_channel::<String>();
@@ -192,7 +196,13 @@ impl<E: Entity> Session<E> {
         let (supervisor, _) = Supervisor::spawn(None, Supervisor, faults_sender.clone())
             .await
             .expect("a supervisor always starts");
-        let intake = Intake::new(host, store, decisions_sender, supervisor.get_cell());
+        let intake = Intake::new(
+            host,
+            store,
+            decisions_sender,
+            supervisor.get_cell(),
+            newcomers,
+        );
         let faults_of_intake = faults_sender.clone();
         tasks.spawn(async move {
             if let Err(error) = intake.run(jobs_receiver).await {

@@ -223,6 +223,10 @@ pub trait Store: Send + Sync + 'static {
     async fn load(&self, entities: &[EntityId]) -> Result<Vec<StateRead>, StoreFault>;
     /// The ledger rows of those requests that have one.
     async fn lookup(&self, requests: &[RequestKey]) -> Result<Vec<LedgerRow>, StoreFault>;
+    /// The request of the ledger that comes last, in the order of their texts, of those from `from` on
+    /// and before `before`; for tables with [`Table::requests_first`](crate::table::Table) only.
+    async fn last_request(&self, from: &str, before: &str)
+    -> Result<Option<RequestId>, StoreFault>;
     /// The creations of those `(call, key)` that have one.
     async fn creations(&self, keys: &[(String, String)]) -> Result<Vec<Creation>, StoreFault>;
     /// The states of a partition that owe something, by id, behind `after`.

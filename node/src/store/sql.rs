@@ -272,6 +272,7 @@ mod tests {
         ],
         owing: false,
         lines: None,
+        requests_first: false,
     };
 
     #[test]

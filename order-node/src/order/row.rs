@@ -52,6 +52,7 @@ pub(super) const TABLE: Table = Table {
             Column::text("hold"),
         ],
     }),
+    requests_first: false,
 };
 
 /// The row of an order, with those lines that were touched; one that was never placed has none.

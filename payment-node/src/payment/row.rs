@@ -21,6 +21,7 @@ pub(super) const TABLE: Table = Table {
     ],
     owing: true,
     lines: None,
+    requests_first: false,
 };
 
 /// The row of a payment; one that nobody ever asked for has none.

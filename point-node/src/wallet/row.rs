@@ -15,6 +15,7 @@ pub(super) const TABLE: Table = Table {
     ],
     owing: false,
     lines: None,
+    requests_first: true,
 };
 
 /// The row of a wallet; one that never changed has none.

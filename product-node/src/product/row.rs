@@ -18,6 +18,7 @@ pub(super) const TABLE: Table = Table {
     ],
     owing: false,
     lines: None,
+    requests_first: true,
 };
 
 /// The row of a product; a product that was never made has none.

@@ -123,8 +123,9 @@ fn limits(seed: u64, chance: &Chance) -> Limits {
         reread_ms: *chance.pick(&[5_000, 300_000]),
         events_age_ms: 604_800_000,
         stop_wait_ms: 5_000,
-        // By a chance of its own: seeds that were kept are to draw all else as they did.
+        // By chances of their own: seeds that were kept are to draw all else as they did.
         events_gather_ms: *Chance::new(seed, "gather", 0).pick(&[0, 5]),
+        remembered_max: *Chance::new(seed, "remembered", 0).pick(&[1, 8, 65_536]),
     }
 }
 

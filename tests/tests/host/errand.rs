@@ -58,6 +58,7 @@ impl Entity for Errand {
         ],
         owing: true,
         lines: None,
+        requests_first: false,
     };
 
     type Command = Command;

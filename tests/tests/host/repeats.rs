@@ -162,3 +162,54 @@ async fn a_reserve_behind_its_release_is_refused_in_one_batch_with_it_and_later(
         assert_eq!(goods.committed(&mug).stock, 9);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_comes_for_the_first_time_needs_no_look_into_the_ledger() {
+    let goods = Goods::open();
+    let mug = goods.product(5).await;
+    goods.disk.hold_lookups();
+    let first = said(&mug, &of_order(1), reserve(1));
+    goods.say(0, std::slice::from_ref(&first)).await;
+    until("the first is answered", || goods.replies().len() == 1).await;
+
+    goods.say(0, &[first]).await;
+    until("a lookup waits", || goods.disk.lookups_held() == 1).await;
+    goods.disk.let_lookups_go();
+    until("the repeat is decided", || goods.position(0) == 2).await;
+    assert_eq!(goods.ledger(&mug), [of_order(1)]);
+    assert_eq!(goods.committed(&mug).stock, 4);
+    assert_eq!(goods.disk.writers(), 1, "nothing had to be loaded anew");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_life_before_has_decided_is_found_in_the_ledger_and_what_is_younger_is_new() {
+    let goods = Goods::open();
+    let mug = goods.product(5).await;
+    let two = [3, 5].map(|order| said(&mug, &of_order(order), reserve(1)));
+    goods.say(0, &two).await;
+    until("both are answered", || goods.replies().len() == 2).await;
+    let goods = goods.start_again();
+
+    goods.disk.hold_lookups();
+    let younger = said(&mug, &of_order(6), reserve(1));
+    goods.say(0, &[younger]).await;
+    until("the younger is answered", || goods.replies().len() == 3).await;
+    // One that came before, and one that never came but might have.
+    for (order, stock) in [(5, 2), (4, 1)] {
+        let said_before = goods.position(0);
+        goods.disk.hold_lookups();
+        goods
+            .say(0, &[said(&mug, &of_order(order), reserve(1))])
+            .await;
+        until("a lookup waits", || goods.disk.lookups_held() == 1).await;
+        goods.disk.let_lookups_go();
+        until("it is decided", || goods.position(0) > said_before).await;
+        assert_eq!(goods.committed(&mug).stock, stock);
+    }
+    assert_eq!(goods.ledger(&mug), [3, 5, 6, 4].map(of_order));
+}
+
+/// The reserve of an order, named as orders are.
+fn of_order(n: u32) -> String {
+    format!("DEC-0190a1b2-c3d4-7e5f-8a9b-{n:012}")
+}

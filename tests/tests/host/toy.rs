@@ -42,6 +42,7 @@ impl Entity for Toy {
         columns: &[Column::integer("count")],
         owing: false,
         lines: None,
+        requests_first: true,
     };
 
     type Command = Command;

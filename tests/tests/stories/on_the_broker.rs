@@ -29,7 +29,16 @@ async fn a_reserve_after_its_release_takes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reserve_that_comes_again_takes_once_and_is_answered_alike() {
-    let (mut system, shop, hand, mut replies) = product_alone().await;
+    come_again(Database::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reserve_that_comes_again_takes_once_and_is_answered_alike_on_postgres() {
+    come_again(Database::Postgres).await;
+}
+
+async fn come_again(database: Database) {
+    let (mut system, shop, hand, mut replies) = product_alone_on(database).await;
     let mug = shop.id("mug");
     let like = json!({"kind": "product.reserved", "requestId": format!("DEC-{ORDER}")});
 
@@ -218,7 +227,11 @@ async fn what_travels_has_the_documented_headers() {
 
 /// A product-node with ten mugs, and who hears what it answers to orders.
 async fn product_alone() -> (System, Shop, Hand, Ear) {
-    let mut system = System::ground(Database::Sqlite).await;
+    product_alone_on(Database::Sqlite).await
+}
+
+async fn product_alone_on(database: Database) -> (System, Shop, Hand, Ear) {
+    let mut system = System::ground(database).await;
     system.add(Node::product(&system.world)).await;
     let shop = shop(&system.client()).product("mug", 10).open().await;
     let hand = Hand::new(system.nats().connect().await);

@@ -6,7 +6,7 @@ mod reading;
 mod rows;
 
 use async_trait::async_trait;
-use messages::{EntityId, Partition, Service, Timestamp};
+use messages::{EntityId, Partition, RequestId, Service, Timestamp};
 
 pub(super) use self::{
     address::{CONNECT_WAIT, WRITER_PRAGMAS, postgres_options, sqlite_options},
@@ -202,6 +202,23 @@ impl Store for Database {
         rows.into_iter()
             .map(|row| ledger_row(row).map_err(unreadable))
             .collect()
+    }
+
+    async fn last_request(
+        &self,
+        from: &str,
+        before: &str,
+    ) -> Result<Option<RequestId>, StoreFault> {
+        let statement = "SELECT request_id FROM ledger WHERE request_id >= $1 AND request_id < $2 \
+             ORDER BY request_id DESC LIMIT 1"
+            .to_owned();
+        let rows = self
+            .query(statement, &[from.into(), before.into()], &[Kind::Text])
+            .await?;
+        Ok(match rows.into_iter().flatten().next() {
+            Some(Value::Text(Some(id))) => Some(id.into()),
+            _ => None,
+        })
     }
 
     async fn creations(&self, keys: &[(String, String)]) -> Result<Vec<Creation>, StoreFault> {
