@@ -43,7 +43,8 @@ pub(super) struct Teller<E: Entity> {
     limits: Limits,
     queue: Queue,
     partitions: BTreeMap<Partition, Reach>,
-    /// The numbers up to which the ledger is to be read first.
+    /// The numbers up to which the ledger is to be read first: whatever was handed over and is not
+    /// told is among these rows, so that what leaves in a row never did before.
     behind: BTreeMap<Partition, i64>,
     /// For how many rounds events are still sent by themselves.
     alone: u32,
@@ -310,9 +311,10 @@ impl<E: Entity> Teller<E> {
                 .ledger(partition, from, CATCH_UP_ROWS)
                 .await
                 .map_err(Pause::Store)?;
-            if rows.is_empty() {
-                break;
-            }
+            let Some(last) = rows.last() else { break };
+            // Also what is behind `to`, and may wait in the queue: should this fail, all of it has
+            // been handed over, and is to be sent by itself again.
+            self.fall_behind(partition, last.number);
             self.publish(rows.into_iter().map(told_of::<E>).collect())
                 .await?;
         }

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sim_shop::{many, plan::Plan, run, shrink};
 
 /// Seeds that found a defect of Onhand, with what it was.
-const FOUND: [(u64, &str); 13] = [
+const FOUND: [(u64, &str); 14] = [
     (52, "a payment that pays was searched for without end"),
     (
         58,
@@ -17,6 +17,10 @@ const FOUND: [(u64, &str); 13] = [
         "a copy of the payment that was named before failed the order that was paid by another",
     ),
     (412, "the same, and nobody gave the payment back"),
+    (
+        570,
+        "an event that the broker refused was not told: one behind it, sent again in a row, spoke for it",
+    ),
     (
         1_978,
         "of what a customer paid twice for an order that expired, one was given back",
