@@ -64,8 +64,19 @@ fn wrong(text: &str) -> Problem {
         .strip_prefix("Failed to deserialize query string: ")
         .unwrap_or(text);
     match text.split_once(": ") {
-        Some((name, why)) if !name.contains(' ') => Problem::field(name, why),
+        Some((name, why)) if !name.contains(' ') => Problem::field(name, in_words(why)),
         _ => super::body::named(None, text),
+    }
+}
+
+/// Whoever writes a query need not know how Rust reads a whole number from it.
+fn in_words(why: &str) -> &str {
+    match why {
+        "invalid digit found in string" | "cannot parse integer from empty string" => {
+            "must be a whole number, 0 or more"
+        }
+        "number too large to fit in target type" => "is too large",
+        _ => why,
     }
 }
 
@@ -99,17 +110,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_query_that_is_wrong_names_the_field() {
-        for (query, field) in [
-            ("page=-1", "page"),
-            ("page=many", "page"),
-            ("page=99999999999", "page"),
-            ("pgae=1", "pgae"),
-            ("page=1&page=2", "page"),
+        let number = "must be a whole number, 0 or more";
+        for (query, field, why) in [
+            ("page=-1", "page", number),
+            ("page=many", "page", number),
+            ("page=", "page", number),
+            ("page=99999999999", "page", "is too large"),
+            ("pgae=1", "pgae", "unknown field `pgae`"),
+            ("page=1&page=2", "page", "duplicate field `page`"),
         ] {
             let Err(Problem::Invalid { fields, .. }) = read(query).await else {
                 panic!("{query} is taken");
             };
-            assert!(fields.contains_key(field), "{query}: {fields:?}");
+            let told = fields.get(field).and_then(serde_json::Value::as_str);
+            let told = told.unwrap_or_default();
+            assert!(told.starts_with(why), "{query}: {fields:?}");
         }
     }
 }
