@@ -3,11 +3,7 @@
 //! It alone loads entities and puts them away, one batch after another, so that an entity has one
 //! incarnation: it is put away only when nothing of it is between here and the end of its commit.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use messages::{Body as _, Digest, EntityId, Service, Timestamp, envelope::Written};
 use ractor::{ActorCell, ActorRef};
@@ -17,9 +13,10 @@ use super::{
     Limits,
     actor::{EntityActor, Message, Start},
     creations::Creations,
-    job::{Decision, Job, Known, Slot, Work},
+    job::{Decision, Job, Known, Work},
     ledger::{self, Ledger},
     newcomers::Newcomers,
+    residents::Residents,
     spares::Spares,
 };
 use crate::{
@@ -30,7 +27,7 @@ use crate::{
     telemetry::names,
 };
 
-/// How often idle entities are looked for.
+/// How often entities are put away.
 const SWEEP_EVERY: Duration = Duration::from_millis(200);
 
 /// Why the intake ended before its time.
@@ -44,13 +41,6 @@ pub(super) enum IntakeFault {
     Actor(String),
 }
 
-/// An entity in memory.
-struct Resident<E: Entity> {
-    actor: ActorRef<Message<E>>,
-    slot: Arc<Slot>,
-    used: Instant,
-}
-
 /// What the intake works with.
 pub(super) struct Intake<E: Entity> {
     store: Arc<dyn Store>,
@@ -58,7 +48,9 @@ pub(super) struct Intake<E: Entity> {
     limits: Limits,
     decisions: mpsc::UnboundedSender<Decision<E>>,
     supervisor: ActorCell,
-    residents: HashMap<EntityId, Resident<E>>,
+    residents: Residents<ActorRef<Message<E>>>,
+    /// Entities that the publisher has seen at their end.
+    finished: mpsc::UnboundedReceiver<EntityId>,
     /// Actors whose entities were put away.
     spares: Spares<ActorRef<Message<E>>>,
     creations: Creations,
@@ -91,6 +83,7 @@ impl<E: Entity> Intake<E> {
         decisions: mpsc::UnboundedSender<Decision<E>>,
         supervisor: ActorCell,
         newcomers: Newcomers,
+        finished: mpsc::UnboundedReceiver<EntityId>,
     ) -> Self {
         Self {
             store,
@@ -98,7 +91,8 @@ impl<E: Entity> Intake<E> {
             limits: host.limits.clone(),
             decisions,
             supervisor,
-            residents: HashMap::new(),
+            residents: Residents::new(),
+            finished,
             spares: Spares::new(),
             creations: Creations::new(host),
             newcomers,
@@ -121,7 +115,7 @@ impl<E: Entity> Intake<E> {
                     self.meters.mailbox.set(f64::from(waiting));
                     self.dispatch(&mut batch).await?;
                 }
-                _ = sweep.tick() => self.put_idle_away(),
+                _ = sweep.tick() => self.put_away(),
             }
         }
     }
@@ -147,9 +141,8 @@ impl<E: Entity> Intake<E> {
             let work = self.work(job, known, durable, mismatch, now)?;
             let resident = self
                 .residents
-                .get_mut(&work.job.entity)
+                .at_work(&work.job.entity, begun)
                 .expect("every job's entity is in memory");
-            resident.used = begun;
             resident.slot.begin();
             resident
                 .actor
@@ -185,7 +178,7 @@ impl<E: Entity> Intake<E> {
 
     /// Brings the entities into memory that are not there yet; answers those that were never made.
     async fn load(&mut self, jobs: &[Job<E>]) -> Result<BTreeSet<EntityId>, IntakeFault> {
-        let away = |job: &&Job<E>| !job.fresh && !self.residents.contains_key(&job.entity);
+        let away = |job: &&Job<E>| !job.fresh && !self.residents.contains(&job.entity);
         let mut unmade: BTreeSet<EntityId> = jobs
             .iter()
             .filter(away)
@@ -202,7 +195,7 @@ impl<E: Entity> Intake<E> {
             }
         }
         for job in jobs {
-            if !self.residents.contains_key(&job.entity) {
+            if !self.residents.contains(&job.entity) {
                 self.spawn(&job.entity, E::new(&job.entity), 0)?;
             }
         }
@@ -256,52 +249,30 @@ impl<E: Entity> Intake<E> {
                 .map_err(|error| gone(&error))?
                 .0
         };
-        let resident = Resident {
-            actor,
-            slot: Slot::at(version),
-            used: Instant::now(),
-        };
-        self.residents.insert(id.clone(), resident);
+        let now = Instant::now();
+        self.residents.put(id.clone(), actor, version, now);
         Ok(())
     }
 
-    /// Puts entities away: those at their end, those unused for long, and, where there are too
-    /// many, the longest unused. Their actors wait for the next entities.
-    fn put_idle_away(&mut self) {
+    /// Puts away what has left its work behind; the actors wait for the next entities.
+    fn put_away(&mut self) {
         for actor in self.spares.sweep() {
             actor.stop(None);
         }
         let idle = Duration::from_millis(self.limits.entity_idle_ms);
+        let told = std::iter::from_fn(|| self.finished.try_recv().ok());
+        let finished = self.residents.finished(told);
         let now = Instant::now();
-        let (done, mut rest): (Vec<_>, Vec<_>) = self
-            .residents
-            .iter()
-            .filter(|(_, resident)| resident.slot.pending() == 0)
-            .map(|(id, resident)| (resident, id.clone()))
-            .partition(|(resident, _)| {
-                resident.slot.finished() || now.duration_since(resident.used) >= idle
-            });
-        let too_many = (self.residents.len() - done.len()).saturating_sub(self.limits.entities_max);
-        if too_many > 0 {
-            rest.sort_by(|(a, x), (b, y)| a.used.cmp(&b.used).then_with(|| x.cmp(y)));
-        }
-        let away: Vec<EntityId> = done
-            .into_iter()
-            .chain(rest.into_iter().take(too_many))
-            .map(|(_, id)| id)
-            .collect();
-        for id in away {
-            if let Some(resident) = self.residents.remove(&id) {
-                self.spares.put(resident.actor);
-            }
+        let unused = self.residents.unused(idle, self.limits.entities_max, now);
+        for actor in finished.into_iter().chain(unused) {
+            self.spares.put(actor);
         }
     }
 }
 
 impl<E: Entity> Drop for Intake<E> {
     fn drop(&mut self) {
-        let residents = self.residents.values().map(|resident| &resident.actor);
-        for actor in residents.chain(self.spares.iter()) {
+        for actor in self.residents.actors().chain(self.spares.iter()) {
             actor.stop(None);
         }
     }

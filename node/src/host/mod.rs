@@ -28,6 +28,7 @@ mod publisher;
 mod question;
 mod reader;
 mod recovery;
+mod residents;
 mod schedule;
 mod service;
 mod session;

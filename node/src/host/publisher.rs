@@ -50,6 +50,8 @@ pub(super) struct Publisher<E: Entity> {
     pub(super) answers: Answers<E>,
     pub(super) schedule: Arc<Schedule<E>>,
     pub(super) telling: Arc<Telling>,
+    /// The intake's end, which puts away what has come to its end.
+    pub(super) finished: mpsc::UnboundedSender<EntityId>,
 }
 
 impl<E: Entity> Publisher<E> {
@@ -76,6 +78,10 @@ impl<E: Entity> Publisher<E> {
             self.answers.committed(&entity, &touched.state);
             self.schedule
                 .update(&entity, &touched.state, touched.debts, false);
+            if touched.slot.finished() {
+                // The intake is gone when the session has ended, and so is everything in memory.
+                let _ = self.finished.send(entity);
+            }
         }
         count(&durable.told);
         self.telling.tell(durable.told);

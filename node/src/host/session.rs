@@ -165,12 +165,14 @@ impl<E: Entity> Session<E> {
         tasks.spawn(teller.run());
 
         let (durable_sender, durable) = mpsc::unbounded_channel();
+        let (finished_sender, finished) = mpsc::unbounded_channel();
         let publisher = Publisher {
             durable,
             aside: service.aside(),
             answers: answers(host, &lanes, &watchers, &standings),
             schedule: Arc::clone(&schedule),
             telling: Arc::clone(&telling),
+            finished: finished_sender,
         };
         tasks.spawn(publisher.run());
 
@@ -202,6 +204,7 @@ impl<E: Entity> Session<E> {
             decisions_sender,
             supervisor.get_cell(),
             newcomers,
+            finished,
         );
         let faults_of_intake = faults_sender.clone();
         tasks.spawn(async move {
