@@ -114,7 +114,7 @@ impl<A> Residents<A> {
 mod tests {
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     /// Five entities, each used a second after the one before; their actors are their numbers.
     fn five() -> (Residents<u8>, Instant) {

@@ -206,12 +206,7 @@ impl<E: Entity> Session<E> {
             newcomers,
             finished,
         );
-        let faults_of_intake = faults_sender.clone();
-        tasks.spawn(async move {
-            if let Err(error) = intake.run(jobs_receiver).await {
-                let _ = faults_of_intake.send(error.to_string());
-            }
-        });
+        tasks.spawn(take_in(intake, jobs_receiver, faults_sender.clone()));
 
         let reader = StreamReader {
             bus: Arc::clone(&host.bus),
@@ -368,4 +363,15 @@ fn answers<E: Entity>(
         host.limits.busy_max,
         committed.collect(),
     )
+}
+
+/// Runs the intake for as long as it can; what it fails of is a fault of the session.
+async fn take_in<E: Entity>(
+    intake: Intake<E>,
+    jobs: mpsc::Receiver<Job<E>>,
+    faults: mpsc::UnboundedSender<String>,
+) {
+    if let Err(fault) = intake.run(jobs).await {
+        let _ = faults.send(fault.to_string());
+    }
 }
