@@ -74,7 +74,7 @@ pub struct Limits {
     #[arg(long, env = "ONHAND_EVENTS_GATHER_MS", default_value_t = 5, value_parser = gathering())]
     pub events_gather_ms: u64,
     /// How many entities are kept in memory; idle ones beyond it are put away
-    #[arg(long, env = "ONHAND_ENTITIES_MAX", default_value_t = 50_000, value_parser = count())]
+    #[arg(long, env = "ONHAND_ENTITIES_MAX", default_value_t = 10_000, value_parser = count())]
     pub entities_max: usize,
     /// After how many ms an idle entity is put away
     #[arg(long, env = "ONHAND_ENTITY_IDLE_MS", default_value_t = 60_000, value_parser = ms(0))]
@@ -122,7 +122,7 @@ impl Default for Limits {
             busy_max: 16_384,
             events_in_flight_max: 1024,
             events_gather_ms: 5,
-            entities_max: 50_000,
+            entities_max: 10_000,
             entity_idle_ms: 60_000,
             commit_wait_ms: 15_000,
             ask_wait_ms: 5_000,
