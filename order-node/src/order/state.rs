@@ -98,7 +98,7 @@ impl State {
     }
 
     /// The refusal that a reader is told.
-    fn reason(&self) -> Option<&Refusal> {
+    pub(super) fn reason(&self) -> Option<&Refusal> {
         let failure = self.failure.as_ref().map(|failure| &failure.refusal);
         match self.phase {
             Phase::Failed | Phase::Confirmed => failure,
