@@ -73,7 +73,7 @@ pub struct Limits {
     /// How many ms events wait for others, so that many leave together
     #[arg(long, env = "ONHAND_EVENTS_GATHER_MS", default_value_t = 5, value_parser = gathering())]
     pub events_gather_ms: u64,
-    /// How many entities are kept in memory; idle ones beyond it are put away
+    /// How many entities of a service are kept in memory; idle ones beyond it are put away
     #[arg(long, env = "ONHAND_ENTITIES_MAX", default_value_t = 10_000, value_parser = count())]
     pub entities_max: usize,
     /// After how many ms an idle entity is put away

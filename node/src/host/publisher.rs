@@ -50,7 +50,7 @@ pub(super) struct Publisher<E: Entity> {
     pub(super) answers: Answers<E>,
     pub(super) schedule: Arc<Schedule<E>>,
     pub(super) telling: Arc<Telling>,
-    /// The intake's end, which puts away what has come to its end.
+    /// Tells the intake what has come to its end, so that it is put away.
     pub(super) finished: mpsc::UnboundedSender<EntityId>,
 }
 

@@ -77,10 +77,7 @@ fn values(state: &State) -> Vec<Value> {
         state.code.as_str().into(),
         state.buyer_id.as_str().into(),
         state.phase.status().name().into(),
-        state
-            .reason()
-            .map(|refusal| refusal.code().to_owned())
-            .into(),
+        state.fail_reason().into(),
         state.failure.as_ref().map(json).into(),
         (state.phase == Phase::Cancelling).into(),
         i64::from(state.attempt).into(),

@@ -71,14 +71,13 @@ impl State {
     /// The order as a reader sees it.
     pub(crate) fn view(&self) -> View {
         let amounts = self.amounts();
-        let reason = self.reason().map(|refusal| refusal.code().to_owned());
         View {
             id: self.id,
             code: self.code.clone(),
             buyer_id: self.buyer_id.clone(),
             items: self.lines.iter().map(Line::view).collect(),
             status: self.phase.status(),
-            fail_reason: reason,
+            fail_reason: self.fail_reason(),
             subtotal: amounts.subtotal,
             discount: amounts.discount,
             points_used: amounts.points_used,
@@ -97,8 +96,13 @@ impl State {
         }
     }
 
+    /// The code of the refusal that a reader is told.
+    pub(super) fn fail_reason(&self) -> Option<String> {
+        self.reason().map(|refusal| refusal.code().to_owned())
+    }
+
     /// The refusal that a reader is told.
-    pub(super) fn reason(&self) -> Option<&Refusal> {
+    fn reason(&self) -> Option<&Refusal> {
         let failure = self.failure.as_ref().map(|failure| &failure.refusal);
         match self.phase {
             Phase::Failed | Phase::Confirmed => failure,
