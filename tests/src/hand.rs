@@ -177,6 +177,14 @@ pub fn envelopes(message: &async_nats::Message) -> Vec<Value> {
     }
 }
 
+/// The events of a message: it has one alone, or an array of them.
+pub fn events(message: &async_nats::Message) -> Vec<Value> {
+    match unpack(&message.payload) {
+        Some(Value::Array(events)) => events,
+        one => one.into_iter().collect(),
+    }
+}
+
 fn is_like(value: &Value, like: &Value) -> bool {
     let none = Map::new();
     let like = like.as_object().unwrap_or(&none);

@@ -1,6 +1,6 @@
 //! One message of every kind, with every optional field there and, where that differs, without.
 
-use messages::{Envelope, Money, Refusal, Service, envelope, order, product, wire};
+use messages::{Envelope, Money, Refusal, Service, envelope, event, order, product, wire};
 
 use crate::{
     coupons,
@@ -21,6 +21,7 @@ pub(crate) fn samples() -> Vec<Sample> {
     all.extend(points::samples());
     all.extend(events());
     all.push(payload());
+    all.push(several_events());
     all
 }
 
@@ -287,6 +288,27 @@ fn payload() -> Sample {
                 .map(|piece| envelope::decode(piece.expect("whole")).expect("an envelope"))
                 .collect();
             assert_eq!(read, envelopes);
+        }),
+    }
+}
+
+/// Events that travel together: an array of maps.
+fn several_events() -> Sample {
+    let several = events()
+        .into_iter()
+        .filter(|sample| sample.kind == "order.confirmed");
+    let event = several.last().expect("one of that kind").bytes;
+    let both = vec![event.clone(), event];
+    Sample {
+        name: "events".into(),
+        kind: String::new(),
+        bytes: event::join(both.clone()),
+        reads: Box::new(move |bytes| {
+            let read: Vec<&[u8]> = event::split(bytes)
+                .into_iter()
+                .map(|piece| piece.expect("whole"))
+                .collect();
+            assert_eq!(read, both);
         }),
     }
 }

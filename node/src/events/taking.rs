@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, slice};
 
-use messages::{Event, wire};
+use messages::{Event, event, wire};
 
 use super::{EventId, Mirror, Projection, Seen};
 use crate::{
@@ -13,6 +13,9 @@ use crate::{
     telemetry::names,
 };
 
+/// How many events one commit takes, and those besides that the last of their messages has.
+const TOGETHER: usize = 4_096;
+
 /// Commits what is made of messages.
 pub(super) async fn take<P: Projection>(
     writer: &mut EventWriter,
@@ -21,12 +24,38 @@ pub(super) async fn take<P: Projection>(
     stream: &str,
     deliveries: &[Delivery],
 ) -> Result<(), StoreFault> {
-    let Some(last) = deliveries.last() else {
-        return Ok(());
-    };
-    let (mut ids, mut events) = (Vec::new(), Vec::new());
-    for delivery in deliveries {
-        match understand::<P>(delivery) {
+    let mut rest = deliveries;
+    while !rest.is_empty() {
+        let (mut ids, mut events) = (Vec::new(), Vec::new());
+        let mut messages = 0;
+        for delivery in rest {
+            messages += 1;
+            read::<P>(delivery, seen, &mut ids, &mut events);
+            if ids.len() >= TOGETHER {
+                break;
+            }
+        }
+        let (taken, behind) = rest.split_at(messages);
+        if let Some(last) = taken.last() {
+            commit::<P>(writer, seen, mirror, &ids, &events, position(stream, last)).await?;
+            let behind = u32::try_from(last.pending).unwrap_or(u32::MAX);
+            metrics::gauge!(names::READER_BEHIND, "service" => P::NAME).set(f64::from(behind));
+        }
+        rest = behind;
+    }
+    Ok(())
+}
+
+/// The events of a message that were not had before.
+fn read<P: Projection>(
+    delivery: &Delivery,
+    seen: &mut Seen,
+    ids: &mut Vec<EventId>,
+    events: &mut Vec<Event<P::Body>>,
+) {
+    for event in event::split(&delivery.payload) {
+        let event = event.map_err(|error| error.to_string());
+        match event.and_then(understand::<P>) {
             Ok((id, event)) if seen.insert(&id) => {
                 ids.push(id);
                 events.push(event);
@@ -35,28 +64,40 @@ pub(super) async fn take<P: Projection>(
             Err(reason) => put_aside::<P>(delivery.sequence, &reason),
         }
     }
-    let position = Position {
+}
+
+fn position(stream: &str, last: &Delivery) -> Position {
+    Position {
         stream: stream.to_owned(),
         sequence: last.sequence,
         at: last.at,
-    };
-    let whole = batch(seen, P::writes(&events), &ids, Some(position.clone()));
+    }
+}
+
+/// Commits events together with their ids and the position behind them.
+async fn commit<P: Projection>(
+    writer: &mut EventWriter,
+    seen: &Seen,
+    mirror: &dyn Mirror<P::Body>,
+    ids: &[EventId],
+    events: &[Event<P::Body>],
+    position: Position,
+) -> Result<(), StoreFault> {
+    let whole = batch(seen, P::writes(events), ids, Some(position.clone()));
     failpoint::reach(P::NAME, Point::Committing);
     match writer.commit(whole).await {
         Ok(()) => {
             failpoint::reach(P::NAME, Point::Committed);
-            mirror.committed(&events);
+            mirror.committed(events);
             count::<P>("new", ids.len());
         }
         Err(CommitError::Refused(_)) => {
-            one_by_one::<P>(writer, seen, mirror, &ids, &events).await?;
+            one_by_one::<P>(writer, seen, mirror, ids, events).await?;
             let rest = batch(seen, Vec::new(), &[], Some(position));
             writer.commit(rest).await.map_err(fault)?;
         }
         Err(error) => return Err(fault(error)),
     }
-    let behind = u32::try_from(last.pending).unwrap_or(u32::MAX);
-    metrics::gauge!(names::READER_BEHIND, "service" => P::NAME).set(f64::from(behind));
     Ok(())
 }
 
@@ -110,9 +151,8 @@ fn batch(
     }
 }
 
-fn understand<P: Projection>(delivery: &Delivery) -> Result<(EventId, Event<P::Body>), String> {
-    let event: Event<P::Body> =
-        wire::from_slice(&delivery.payload).map_err(|error| error.to_string())?;
+fn understand<P: Projection>(event: &[u8]) -> Result<(EventId, Event<P::Body>), String> {
+    let event: Event<P::Body> = wire::from_slice(event).map_err(|error| error.to_string())?;
     if event.v != 1 {
         return Err(format!("version {} of the form", event.v));
     }

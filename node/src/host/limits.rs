@@ -73,6 +73,9 @@ pub struct Limits {
     /// How many ms events wait for others, so that many leave together
     #[arg(long, env = "ONHAND_EVENTS_GATHER_MS", default_value_t = 5, value_parser = gathering())]
     pub events_gather_ms: u64,
+    /// How many events that wait at once leave in a message each; of more, those of a kind share one
+    #[arg(long, env = "ONHAND_EVENTS_ALONE_MAX", default_value_t = 16)]
+    pub events_alone_max: usize,
     /// How many entities of a service are kept in memory; idle ones beyond it are put away
     #[arg(long, env = "ONHAND_ENTITIES_MAX", default_value_t = 10_000, value_parser = count())]
     pub entities_max: usize,
@@ -122,6 +125,7 @@ impl Default for Limits {
             busy_max: 16_384,
             events_in_flight_max: 1024,
             events_gather_ms: 5,
+            events_alone_max: 16,
             entities_max: 10_000,
             entity_idle_ms: 60_000,
             commit_wait_ms: 15_000,

@@ -5,8 +5,9 @@
 //!
 //! Invariant: no mark moves over what the broker may have forgotten. So a row counts as told only where
 //! its acknowledgement came over a connection on which the stream was seen to have those before it.
-//! Read next: [`publishing`], [`reach`].
+//! Read next: [`publishing`], [`parcels`], [`reach`].
 
+mod parcels;
 mod publishing;
 mod reach;
 
@@ -292,10 +293,8 @@ impl<E: Entity> Teller<E> {
     async fn has(&self, partition: Partition, number: i64, sequence: u64) -> Result<bool, Pause> {
         let message = self.bus.message(subject::EVENTS.0, sequence).await;
         let id = event::id(E::SERVICE, partition, number);
-        Ok(message.map_err(Pause::Broker)?.is_some_and(|message| {
-            let mut headers = message.headers.iter();
-            headers.any(|(name, value)| name.eq_ignore_ascii_case("Nats-Msg-Id") && *value == id)
-        }))
+        let message = message.map_err(Pause::Broker)?;
+        Ok(message.is_some_and(|message| event::ids(&message.payload).contains(&id)))
     }
 
     /// Tells from the ledger until the partition is no longer behind.

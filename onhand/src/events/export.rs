@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use messages::subject;
-use node::bus::Bus;
+use node::bus::{Bus, Delivery};
 use node::events::Place;
 use node::store::Position;
 
-use super::{Source, files::Folder, line::line};
+use super::{Source, files::Folder, line::lines};
 
 /// Where to, and how long.
 #[derive(Debug, Clone, clap::Args)]
@@ -32,7 +32,9 @@ pub(super) struct Args {
 pub(super) async fn run(bus: Arc<dyn Bus>, subject: String, args: Args) -> Result<()> {
     let mut folder = Folder::open(&args.dir, args.file_bytes_max)
         .with_context(|| format!("{} cannot be used", args.dir.display()))?;
-    let place = place(&*bus, folder.last_line()).await?;
+    let unwritten = || format!("{} cannot be written", args.dir.display());
+    let (place, cut) = place(&*bus, folder.last_line()).await?;
+    folder.write(&cut).with_context(unwritten)?;
     let mut source = Source::new(bus, subject, place, args.once);
     let mut stop = std::pin::pin!(stopped()?);
     loop {
@@ -43,34 +45,36 @@ pub(super) async fn run(bus: Arc<dyn Bus>, subject: String, args: Args) -> Resul
         let Some(deliveries) = deliveries else {
             return Ok(());
         };
-        folder
-            .write(&deliveries)
-            .with_context(|| format!("{} cannot be written", args.dir.display()))?;
+        folder.write(&deliveries).with_context(unwritten)?;
     }
 }
 
 /// Behind the last line, where the stream still has that very event; else from its beginning: what
-/// is in the files already is known by its id.
-async fn place(bus: &dyn Bus, last: Option<(&str, u64)>) -> Result<Place> {
+/// is in the files already is known by its id. With it, where the line is not the last of its message,
+/// that message.
+async fn place(bus: &dyn Bus, last: Option<(&str, u64)>) -> Result<(Place, Vec<Delivery>)> {
     let Some((text, sequence)) = last else {
-        return Ok(Place::First);
+        return Ok((Place::First, Vec::new()));
     };
     let name = subject::EVENTS.0;
     let stream = bus.stream(name).await?;
-    Ok(match bus.message(name, sequence).await? {
-        Some(message) if line(&message).text == text => Place::Behind(Position {
-            stream: stream.identity,
-            sequence,
-            at: message.at,
-        }),
-        _ => {
-            eprintln!(
-                "the broker does not have the last event that was written any more: what it forgot \
-                 since then is not in the files"
-            );
-            Place::First
+    if let Some(message) = bus.message(name, sequence).await? {
+        let lines = lines(&message);
+        if let Some(line) = lines.iter().position(|line| line.text == text) {
+            let behind = Place::Behind(Position {
+                stream: stream.identity,
+                sequence,
+                at: message.at,
+            });
+            let cut = line + 1 < lines.len();
+            return Ok((behind, cut.then_some(message).into_iter().collect()));
         }
-    })
+    }
+    eprintln!(
+        "the broker does not have the last event that was written any more: what it forgot since \
+         then is not in the files"
+    );
+    Ok((Place::First, Vec::new()))
 }
 
 /// SIGTERM or Ctrl-C.

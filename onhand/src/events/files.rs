@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 use node::{bus::Delivery, events::Seen};
 use serde::{Deserialize, Serialize};
 
-use super::line::{Written, day, line};
+use super::line::{Written, day, lines};
 
 /// Spares reading old files: it may be missing.
 const CHECKPOINT: &str = ".seen.json";
@@ -82,24 +82,28 @@ impl Folder {
 
     /// Adds the events that are not in the files yet; they are on the disk when this returns.
     pub(super) fn write(&mut self, deliveries: &[Delivery]) -> io::Result<()> {
-        let mut lines = String::new();
-        for delivery in deliveries {
-            let line = line(delivery);
+        let mut waiting = String::new();
+        let told = |delivery| {
+            lines(delivery)
+                .into_iter()
+                .map(move |line| (delivery, line))
+        };
+        for (delivery, line) in deliveries.iter().flat_map(told) {
             if line.id.as_ref().is_some_and(|id| self.seen.contains(id)) {
                 continue;
             }
             let day = day(delivery.at);
-            if !self.takes(&day, lines.len()) {
-                self.add(&lines)?;
-                lines.clear();
+            if !self.takes(&day, waiting.len()) {
+                self.add(&waiting)?;
+                waiting.clear();
                 self.begin(day)?;
             }
             if let Some(id) = &line.id {
                 self.seen.insert(id);
             }
-            lines.push_str(&line.text);
+            waiting.push_str(&line.text);
         }
-        self.add(&lines)
+        self.add(&waiting)
     }
 
     /// Whether the last file takes a line of a day, behind so many bytes that are still to come.

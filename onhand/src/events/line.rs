@@ -1,6 +1,6 @@
-//! What a line says: the event as it was told, and where in the stream it stands.
+//! What a line says: the event as it was told, and where in the stream its message stands.
 
-use messages::Timestamp;
+use messages::{Timestamp, event};
 use node::bus::Delivery;
 use node::events::EventId;
 use rmpv::Value;
@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use crate::decode::{Shown, hex};
 
-/// The field that is added to each event: its sequence in the stream.
+/// The field that is added to each event: its message's sequence in the stream.
 const SEQUENCE: &str = "sequence";
 
 /// An event as a line of JSON.
@@ -19,9 +19,16 @@ pub(super) struct Line {
     pub(super) text: String,
 }
 
-/// A message as a line: an event with its sequence, or, where it is none, its bytes.
-pub(super) fn line(delivery: &Delivery) -> Line {
-    let value = rmpv::decode::read_value(&mut &*delivery.payload).ok();
+/// A message as lines: each of its events with its sequence, or, where it has something else, its bytes.
+pub(super) fn lines(delivery: &Delivery) -> Vec<Line> {
+    let events = event::split(&delivery.payload).into_iter();
+    events
+        .map(|event| line(delivery, event.unwrap_or(&delivery.payload)))
+        .collect()
+}
+
+fn line(delivery: &Delivery, bytes: &[u8]) -> Line {
+    let value = rmpv::decode::read_value(&mut &*bytes).ok();
     let fields = match &value {
         Some(Value::Map(fields)) => fields.as_slice(),
         _ => &[],
@@ -30,7 +37,11 @@ pub(super) fn line(delivery: &Delivery) -> Line {
         .iter()
         .find(|(name, _)| name.as_str() == Some("id"))
         .and_then(|(_, id)| id.as_str()?.parse().ok());
-    let told = Told { delivery, fields };
+    let told = Told {
+        delivery,
+        bytes,
+        fields,
+    };
     let mut text = serde_json::to_string(&told).expect("any shown value is JSON");
     text.push('\n');
     Line { id, text }
@@ -38,6 +49,7 @@ pub(super) fn line(delivery: &Delivery) -> Line {
 
 struct Told<'a> {
     delivery: &'a Delivery,
+    bytes: &'a [u8],
     fields: &'a [(Value, Value)],
 }
 
@@ -53,7 +65,7 @@ impl Serialize for Told<'_> {
         }
         if self.fields.is_empty() {
             map.serialize_entry("subject", &self.delivery.subject)?;
-            map.serialize_entry("payload", &hex(&self.delivery.payload))?;
+            map.serialize_entry("payload", &hex(self.bytes))?;
         }
         map.serialize_entry(SEQUENCE, &self.delivery.sequence)?;
         map.end()
@@ -66,7 +78,7 @@ pub(super) struct Written {
     /// The event's id, as text.
     #[serde(default)]
     pub(super) id: Option<String>,
-    /// Its sequence in the stream.
+    /// Its message's sequence in the stream.
     pub(super) sequence: u64,
 }
 

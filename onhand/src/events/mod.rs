@@ -21,7 +21,7 @@ use node::bus::{Bus, Delivery};
 use node::config::Broker;
 use node::events::{Follower, Place, Seen};
 
-use self::line::line;
+use self::line::lines;
 use crate::connect::connect;
 
 /// How far it goes back where the broker forgot what was read: more than its sync interval.
@@ -94,8 +94,7 @@ async fn act(args: Args) -> Result<()> {
 }
 
 fn show(deliveries: &[Delivery], seen: &mut Seen, output: &mut impl Write) -> io::Result<()> {
-    for delivery in deliveries {
-        let line = line(delivery);
+    for line in deliveries.iter().flat_map(lines) {
         if line.id.is_none_or(|id| seen.insert(&id)) {
             output.write_all(line.text.as_bytes())?;
         }

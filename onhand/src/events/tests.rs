@@ -2,10 +2,13 @@
 
 use std::{fs, path::Path};
 
-use messages::{EntityId, Event, Timestamp, wire};
+use messages::{EntityId, Event, Timestamp, event, wire};
 use node::bus::Delivery;
 
-use super::{files::Folder, line::line};
+use super::{
+    files::Folder,
+    line::{Line, lines},
+};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 const SMALL: u64 = 400;
@@ -19,6 +22,19 @@ fn a_line_is_the_event_and_its_sequence() {
         "\n"
     );
     assert_eq!(text, expected);
+}
+
+#[test]
+fn each_event_of_a_message_is_a_line() {
+    let message = together(&[told(7, 1), told(8, 1)]);
+    let ids: Vec<String> = lines(&message)
+        .into_iter()
+        .map(|line| {
+            assert!(line.text.ends_with("\"sequence\":7}\n"), "{}", line.text);
+            line.id.unwrap().to_string()
+        })
+        .collect();
+    assert_eq!(ids, ["order-3-7", "order-3-8"]);
 }
 
 #[test]
@@ -81,6 +97,20 @@ fn wherever_a_crash_cuts_the_files_every_event_is_in_them_once() {
             "cut at {cut}"
         );
     }
+}
+
+#[test]
+fn a_message_that_was_written_in_part_is_written_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = Folder::open(folder.path(), SMALL).unwrap();
+    files.write(&[told(1, 1), told(2, 1)]).unwrap();
+    drop(files);
+    let mut files = Folder::open(folder.path(), SMALL).unwrap();
+    files
+        .write(&[together(&[told(1, 1), told(2, 1), told(3, 1)])])
+        .unwrap();
+    // The last one came with the message of the first.
+    assert_eq!(sequences(folder.path()), [1, 2, 1]);
 }
 
 #[test]
@@ -151,6 +181,22 @@ fn told(number: u64, day: i64) -> Delivery {
         headers: Vec::new(),
         payload: wire::to_vec(&event).into(),
     }
+}
+
+/// The message that has these events.
+fn together(told: &[Delivery]) -> Delivery {
+    let events = told.iter().map(|told| told.payload.to_vec()).collect();
+    Delivery {
+        payload: event::join(events).into(),
+        ..told[0].clone()
+    }
+}
+
+/// The one line of a message.
+fn line(delivery: &Delivery) -> Line {
+    let mut lines = lines(delivery);
+    assert_eq!(lines.len(), 1);
+    lines.remove(0)
 }
 
 fn names(folder: &Path) -> Vec<String> {

@@ -125,6 +125,7 @@ fn limits(seed: u64, chance: &Chance) -> Limits {
         stop_wait_ms: 5_000,
         // By chances of their own: seeds that were kept are to draw all else as they did.
         events_gather_ms: *Chance::new(seed, "gather", 0).pick(&[0, 5]),
+        events_alone_max: *Chance::new(seed, "alone", 0).pick(&[0, 2, 16]),
         remembered_max: *Chance::new(seed, "remembered", 0).pick(&[1, 8, 65_536]),
     }
 }

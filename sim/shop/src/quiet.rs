@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use messages::{Partition, Service, subject};
+use messages::{Partition, Service, event, subject};
 use node::{
     bus::{Outbound, publish},
     store::Mark,
@@ -84,11 +84,7 @@ fn unread(shop: &Shop) -> Option<String> {
 fn untold(shop: &Shop) -> Option<String> {
     let mut told = BTreeSet::new();
     shop.broker().read(subject::EVENTS.0, |message| {
-        let ids = message
-            .headers
-            .iter()
-            .filter(|(name, _)| name == "Nats-Msg-Id");
-        told.extend(ids.map(|(_, id)| id.clone()));
+        told.extend(event::ids(&message.payload));
     });
     let spec = shop.spec();
     let missing = spec.events().find(|id| !told.contains(*id));

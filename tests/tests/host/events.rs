@@ -11,7 +11,7 @@ use sim::{Disk, Fate};
 
 use crate::{
     goods::{Goods, pass, reserve, said, until},
-    shop::{Shop, ids},
+    shop::{Shop, event_ids},
 };
 
 const EVENTS: &str = "EVENTS";
@@ -33,6 +33,33 @@ async fn every_event_is_told_once_under_its_id_in_the_order_of_the_ledger() {
         assert_eq!(message.subject, format!("event.{}", event.kind));
         assert!(message.headers.contains(&("Nats-Msg-Id".into(), event.id)));
     }
+}
+
+/// Those of a kind share messages, of many partitions too; what became of an entity is told behind
+/// what it was.
+#[tokio::test(start_paused = true)]
+async fn many_events_leave_together_and_an_entity_keeps_its_order() {
+    let shop = Shop::with(&together());
+    let products = [shop.goods.product(2).await, shop.goods.product(9).await];
+    let orders = trade(&shop, &products).await;
+    shop.cancel(&orders[0]).await.unwrap().unwrap();
+    shop.rest(&orders[..1], Status::Cancelled).await;
+    pass(20).await;
+
+    assert_eq!(sorted(told(&shop)), sorted(due(&shop)));
+    let mut versions: BTreeMap<EntityId, i64> = BTreeMap::new();
+    let mut most = 0;
+    for message in shop.goods.stage.broker.messages(EVENTS) {
+        let events = event::split(&message.payload);
+        most = most.max(events.len());
+        for event in events {
+            let event: Event<Value> = wire::from_slice(event.unwrap()).unwrap();
+            assert_eq!(message.subject, format!("event.{}", event.kind));
+            let before = versions.insert(event.entity, event.version);
+            assert!(before < Some(event.version));
+        }
+    }
+    assert!(most > 1, "no two shared a message");
 }
 
 #[tokio::test(start_paused = true)]
@@ -58,6 +85,32 @@ async fn events_that_the_broker_forgot_are_told_again_in_the_same_order() {
     }
 }
 
+/// One that is told again need not be in the company that it was in.
+#[tokio::test(start_paused = true)]
+async fn events_that_left_together_and_were_forgotten_are_told_again() {
+    for everything in [true, false] {
+        for lost in [1, 3] {
+            let shop = Shop::with(&together());
+            let products = [shop.goods.product(2).await, shop.goods.product(9).await];
+            trade(&shop, &products).await;
+            until("all is told", || has_all(&shop)).await;
+            pass(5).await;
+
+            let broker = shop.goods.stage.broker.clone();
+            let hurt = || {
+                if everything {
+                    broker.lose_everything();
+                } else {
+                    broker.lose_tail(EVENTS, lost);
+                }
+            };
+            shop.while_away(hurt).await;
+
+            until("all is told again", || has_all(&shop)).await;
+        }
+    }
+}
+
 /// What was handed over while the broker was away is sent on the next connection before anything is
 /// looked at: it must not pass for the sign that the stream has all that came before it.
 #[tokio::test(start_paused = true)]
@@ -75,17 +128,36 @@ async fn events_that_were_under_way_do_not_hide_what_the_broker_forgot() {
     broker.reconnect();
 
     // What was under way comes first, so not in the order of the ledger.
-    let sorted = |mut events: BTreeMap<String, Vec<String>>| {
-        for ids in events.values_mut() {
-            ids.sort();
-        }
-        events
-    };
     until("all is told again", || {
         sorted(told(&shop)) == sorted(due(&shop))
     })
     .await;
     shop.rest(&[late], Status::Confirmed).await;
+}
+
+/// As many as the broker forgot are under way, and so one comes to stand where another stood, which
+/// may be of the same partition.
+#[tokio::test(start_paused = true)]
+async fn an_event_does_not_pass_for_the_one_that_stood_in_its_place() {
+    for limits in [Limits::default(), together()] {
+        for forgotten in 1..=6 {
+            let shop = Shop::with(&limits);
+            let products = [shop.goods.product(9).await, shop.goods.product(9).await];
+            trade(&shop, &products).await;
+            until("all is told", || has_all(&shop)).await;
+
+            let broker = shop.goods.stage.broker.clone();
+            broker.disconnect();
+            for _ in 0..forgotten {
+                shop.order(&products[1]).await;
+                pass(1).await;
+            }
+            broker.lose_tail(EVENTS, forgotten);
+            broker.reconnect();
+
+            until("all is told again", || has_all(&shop)).await;
+        }
+    }
 }
 
 /// The broker dies once more, and its disk with it, before what it had lost the first time is told.
@@ -131,7 +203,7 @@ async fn events_behind_one_that_was_refused_are_told_once_and_in_order() {
     trade(&shop, &products).await;
 
     until("all is told", || told(&shop) == due(&shop)).await;
-    assert!(ids(&shop.goods, EVENTS).contains(&refused.try_recv().unwrap()));
+    assert!(event_ids(&shop.goods).contains(&refused.try_recv().unwrap()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -172,14 +244,14 @@ async fn what_was_sent_from_the_ledger_does_not_leave_in_a_row_afterwards() {
             Fate::Keep
         }
     });
-    let is_told = |id: &str| ids(&goods, EVENTS).iter().any(|told| told == id);
+    let is_told = |id: &str| event_ids(&goods).iter().any(|told| told == id);
     until("one behind it is told", || is_told("product-0-4")).await;
     sell(&goods, &mug, 4).await;
     until("one from memory is told", || is_told("product-0-5")).await;
     goods.stage.broker.be_kind();
 
     until("the refused one is told", || is_told("product-0-3")).await;
-    assert_eq!(ids(&goods, EVENTS).len(), 4);
+    assert_eq!(event_ids(&goods).len(), 4);
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,7 +268,7 @@ async fn what_was_let_go_because_too_much_waited_is_told_though_nothing_follows_
     }
     goods.stage.broker.be_kind();
 
-    until("all is told", || ids(&goods, EVENTS).len() == 12).await;
+    until("all is told", || event_ids(&goods).len() == 12).await;
 }
 
 fn no_events(message: &Outbound) -> Fate {
@@ -229,10 +301,39 @@ async fn trade(shop: &Shop, products: &[EntityId; 2]) -> Vec<EntityId> {
     orders
 }
 
+/// Limits under which all events that wait at once leave together.
+fn together() -> Limits {
+    Limits {
+        events_alone_max: 0,
+        ..Limits::default()
+    }
+}
+
+/// Whether the stream has every event of the ledgers, however often.
+fn has_all(shop: &Shop) -> bool {
+    let mut told = told(shop);
+    for (source, due) in sorted(due(shop)) {
+        let mut told = told.remove(&source).unwrap_or_default();
+        told.sort();
+        told.dedup();
+        if told != due {
+            return false;
+        }
+    }
+    true
+}
+
+fn sorted(mut events: BTreeMap<String, Vec<String>>) -> BTreeMap<String, Vec<String>> {
+    for ids in events.values_mut() {
+        ids.sort();
+    }
+    events
+}
+
 /// The ids of the events in the stream, by service and partition, in their order.
 fn told(shop: &Shop) -> BTreeMap<String, Vec<String>> {
     let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for id in ids(&shop.goods, EVENTS) {
+    for id in event_ids(&shop.goods) {
         let (source, _) = id.rsplit_once('-').unwrap();
         told.entry(source.to_owned()).or_default().push(id);
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use messages::{
-    EntityId, Origin, Quantity, RequestId,
+    EntityId, Origin, Quantity, RequestId, event,
     order::{Command, Item, Place, Reply, Status, View},
 };
 use node::{
@@ -31,10 +31,15 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) fn open() -> Self {
-        let goods = Goods::with(PARTITIONS, Limits::default());
+        Self::with(&Limits::default())
+    }
+
+    /// A shop with these limits.
+    pub(crate) fn with(limits: &Limits) -> Self {
+        let goods = Goods::with(PARTITIONS, limits.clone());
         let disk = Disk::default();
         Self {
-            process: goods.stage.start(&disk, Limits::default()),
+            process: goods.stage.start(&disk, limits.clone()),
             goods,
             disk,
         }
@@ -122,4 +127,12 @@ pub(crate) fn ids(goods: &Goods, stream: &str) -> Vec<String> {
     let headers = messages.flat_map(|message| message.headers);
     let ids = headers.filter(|(name, _)| name == "Nats-Msg-Id");
     ids.map(|(_, id)| id).collect()
+}
+
+/// The ids of the events that the stream has, in their order.
+pub(crate) fn event_ids(goods: &Goods) -> Vec<String> {
+    let messages = goods.stage.broker.messages("EVENTS").into_iter();
+    messages
+        .flat_map(|message| event::ids(&message.payload))
+        .collect()
 }

@@ -41,6 +41,14 @@ async fn an_event_that_comes_again_or_late_counts_once() {
     let unread = ranking.events("unreadable").await;
     assert_eq!(unread, 1);
     assert_eq!(ranking.events("repeat").await, 5);
+
+    // Several in one message count as each alone does.
+    let sold = |number| of("order.confirmed", number, mug, 4);
+    let together = [sold(9), sold(13), json!("no event"), sold(15), sold(13)];
+    hand.say("event.order.confirmed", &together).await;
+    ranking.says(&[("a mug", 15)]).await;
+    assert_eq!(ranking.events("unreadable").await, 2);
+    assert_eq!(ranking.events("repeat").await, 7);
 }
 
 #[tokio::test(flavor = "multi_thread")]

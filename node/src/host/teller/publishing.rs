@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use messages::{Event, Partition, event, subject};
+use messages::Partition;
 use tokio::time::Instant;
 
-use super::{Pause, Teller};
+use super::{
+    Pause, Teller,
+    parcels::{Encoded, Parcels},
+};
 use crate::{
-    bus::{Acknowledgement, BusFault, Outbound},
+    bus::{Acknowledgement, BusFault},
     entity::Entity,
     failpoint::{self, Point},
     host::turn::Told,
@@ -23,17 +26,9 @@ impl<E: Entity> Teller<E> {
     pub(super) async fn publish_in_a_row(&mut self, rows: Vec<Told>) -> Result<(), Pause> {
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
-            let chunk: Vec<Told> = rows
-                .by_ref()
-                .take(self.limits.events_in_flight_max)
-                .collect();
-            let mut numbers = Vec::with_capacity(chunk.len());
-            let mut messages = Vec::with_capacity(chunk.len());
-            for row in chunk {
-                numbers.push((row.partition, row.number, row.event.is_some()));
-                messages.extend(message::<E>(row));
-            }
-            let mut behind = messages.len() as u64;
+            let chunk = rows.by_ref().take(self.limits.events_in_flight_max);
+            let Parcels { messages, rows } = Parcels::of(chunk.collect(), E::SERVICE, &self.limits);
+            let count = messages.len() as u64;
             let handed_over = Instant::now();
             let last = if messages.is_empty() {
                 0
@@ -43,19 +38,11 @@ impl<E: Entity> Teller<E> {
                 self.still_connected()?;
                 last
             };
-            for (partition, number, event) in &numbers {
-                let sequence = event.then(|| {
-                    behind -= 1;
-                    last.saturating_sub(behind)
-                });
+            for (partition, number, message) in &rows {
+                let sequence = message.map(|place| (last + 1 + place).saturating_sub(count));
                 self.told(*partition, *number, sequence, handed_over);
             }
-            self.mark(
-                numbers
-                    .into_iter()
-                    .map(|(partition, ..)| partition)
-                    .collect(),
-            );
+            self.mark(rows.into_iter().map(|(partition, ..)| partition).collect());
         }
         Ok(())
     }
@@ -68,8 +55,11 @@ impl<E: Entity> Teller<E> {
             let handed_over = Instant::now();
             for row in rows.by_ref().take(self.limits.events_in_flight_max) {
                 let (partition, number) = (row.partition, row.number);
-                let ack = match message::<E>(row) {
-                    Some(message) => Some(self.bus.send(message).await.map_err(Pause::Broker)?),
+                let ack = match Encoded::of(row, E::SERVICE) {
+                    Some(event) => {
+                        let sent = self.bus.send(event.alone()).await;
+                        Some(sent.map_err(Pause::Broker)?)
+                    }
                     None => None,
                 };
                 under_way.push((partition, number, ack));
@@ -154,26 +144,4 @@ impl<E: Entity> Teller<E> {
             marks.insert((write.mark, write.partition), write);
         }
     }
-}
-
-/// The message that tells a row; `None` where it makes no event.
-fn message<E: Entity>(row: Told) -> Option<Outbound> {
-    let (kind, body) = row.event?;
-    let id = event::id(E::SERVICE, row.partition, row.number);
-    let event = Event {
-        v: 1,
-        kind: kind.to_owned(),
-        id: id.clone(),
-        entity: row.entity,
-        version: row.version,
-        at: row.at,
-        body: (),
-    };
-    failpoint::reach(E::SERVICE.name(), Point::Telling);
-    Some(Outbound {
-        subject: subject::event(kind),
-        id,
-        headers: Vec::new(),
-        payload: event.with_body(&body).into(),
-    })
 }

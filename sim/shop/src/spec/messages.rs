@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use messages::{
-    EntityId, Origin, Partition, Refusal, RequestId, Service, Subject, Timestamp, envelope, order,
-    point, product, wire,
+    EntityId, Origin, Partition, Refusal, RequestId, Service, Subject, Timestamp, envelope, event,
+    order, point, product, wire,
 };
 use node::bus::Outbound;
 
@@ -32,9 +32,11 @@ struct Sent {
 impl Spec {
     /// The broker took a message.
     pub(crate) fn sent(&mut self, message: &Outbound, sequence: u64, at: Timestamp) {
-        if let Some(id) = message.subject.strip_prefix("event.").map(|_| &message.id) {
-            if !self.is_told(id) {
-                self.wrong(|| format!("event {id} is told before its row is committed"));
+        if message.subject.starts_with("event.") {
+            for id in event::ids(&message.payload) {
+                if !self.is_told(&id) {
+                    self.wrong(|| format!("event {id} is told before its row is committed"));
+                }
             }
             return;
         }
