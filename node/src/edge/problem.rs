@@ -10,8 +10,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use messages::Refusal;
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value, value::RawValue};
 
 /// After how many seconds a call that came at a bad time may be tried again.
 const RETRY_AFTER_S: &str = "1";
@@ -31,7 +31,7 @@ pub enum Problem {
         /// Why.
         refusal: Refusal,
         /// What a client may want to know besides.
-        details: Map<String, Value>,
+        details: Known,
     },
     /// There is nothing at this path.
     NotFound,
@@ -50,6 +50,33 @@ pub enum Problem {
     },
     /// A broken invariant.
     Internal,
+}
+
+/// What a client may want to know of a refusal: fields, and each as JSON that is written already.
+#[derive(Clone, Debug, Default)]
+pub struct Known(Vec<(&'static str, Box<RawValue>)>);
+
+impl Known {
+    fn add(&mut self, name: &'static str, detail: &impl Serialize) {
+        let json = serde_json::value::to_raw_value(detail).expect("our types are always JSON");
+        self.0.push((name, json));
+    }
+
+    fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(name, json)| (*name, json.get()))
+    }
+}
+
+impl PartialEq for Known {
+    fn eq(&self, other: &Self) -> bool {
+        self.fields().eq(other.fields())
+    }
+}
+
+impl Serialize for Known {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, json)| (name, json)))
+    }
 }
 
 impl Problem {
@@ -71,13 +98,10 @@ impl Problem {
     }
 
     /// A business "no" that comes with something a client may want to know besides.
-    pub fn refused_with(refusal: Refusal, name: &str, detail: &impl Serialize) -> Self {
-        let mut problem = Self::from(refusal);
-        if let Self::Refused { details, .. } = &mut problem {
-            let detail = serde_json::to_value(detail).expect("our types are always JSON");
-            details.insert(name.to_owned(), detail);
-        }
-        problem
+    pub fn refused_with(refusal: Refusal, name: &'static str, detail: &impl Serialize) -> Self {
+        let mut details = known(&refusal);
+        details.add(name, detail);
+        Self::Refused { refusal, details }
     }
 
     /// An entity gave an answer that belongs to another question.
@@ -145,15 +169,14 @@ impl Problem {
         }
     }
 
-    fn details(self) -> Option<Value> {
+    fn details(self) -> Option<Details> {
         match self {
-            Self::Invalid { fields, .. } if !fields.is_empty() => {
-                let details = Map::from_iter([("fields".to_owned(), Value::Object(fields))]);
-                Some(Value::Object(details))
+            Self::Invalid { fields, .. } if !fields.is_empty() => Some(Details::Invalid { fields }),
+            Self::Refused { details, .. } if details.fields().next().is_some() => {
+                Some(Details::Refused(details))
             }
-            Self::Refused { details, .. } if !details.is_empty() => Some(Value::Object(details)),
             Self::RetryLater { missing } if !missing.is_empty() => {
-                Some(serde_json::json!({ "missing": missing }))
+                Some(Details::RetryLater { missing })
             }
             _ => None,
         }
@@ -185,33 +208,46 @@ const fn refused(refusal: &Refusal) -> StatusCode {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        let details = match &refusal {
-            Refusal::InsufficientStock {
-                available,
-                requested,
-            }
-            | Refusal::InsufficientPoints {
-                available,
-                requested,
-            } => numbers([("available", *available), ("requested", *requested)]),
-            Refusal::PaymentMismatch { due, paid } => numbers([("due", *due), ("paid", *paid)]),
-            _ => Map::new(),
-        };
+        let details = known(&refusal);
         Self::Refused { refusal, details }
     }
 }
 
-fn numbers(of: [(&str, i64); 2]) -> Map<String, Value> {
-    of.map(|(name, number)| (name.to_owned(), Value::from(number)))
-        .into_iter()
-        .collect()
+/// What the refusal itself says in numbers.
+fn known(refusal: &Refusal) -> Known {
+    let numbers = match refusal {
+        Refusal::InsufficientStock {
+            available,
+            requested,
+        }
+        | Refusal::InsufficientPoints {
+            available,
+            requested,
+        } => [("available", available), ("requested", requested)],
+        Refusal::PaymentMismatch { due, paid } => [("due", due), ("paid", paid)],
+        _ => return Known::default(),
+    };
+    let mut known = Known::default();
+    for (name, number) in numbers {
+        known.add(name, number);
+    }
+    known
+}
+
+/// What a client may want to know besides.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Details {
+    Invalid { fields: Map<String, Value> },
+    Refused(Known),
+    RetryLater { missing: Vec<String> },
 }
 
 #[derive(Serialize)]
 struct Body {
     error: &'static str,
     message: String,
-    details: Option<Value>,
+    details: Option<Details>,
 }
 
 impl IntoResponse for Problem {
@@ -332,14 +368,29 @@ mod tests {
             available: 2,
             requested: 3,
         });
-        let details = problem.details().expect("there are details");
+        let details = serde_json::to_value(problem.details()).expect("JSON");
         assert_eq!(details, serde_json::json!({"available": 2, "requested": 3}));
+    }
+
+    #[test]
+    fn a_refusal_comes_with_what_it_is_about() {
+        let refusal = Refusal::InsufficientPoints {
+            available: 2,
+            requested: 3,
+        };
+        let problem = Problem::refused_with(refusal, "order", &serde_json::json!({"id": "o-1"}));
+        assert_eq!(problem, problem.clone());
+        let details = serde_json::to_value(problem.details()).expect("JSON");
+        assert_eq!(
+            details,
+            serde_json::json!({"available": 2, "requested": 3, "order": {"id": "o-1"}})
+        );
     }
 
     #[test]
     fn causes_inside_do_not_leave() {
         let problem = Problem::from(StoreFault::Unreachable("postgres://secret".into()));
         assert_eq!(problem.message(), "not available right now, try again");
-        assert_eq!(problem.details(), None);
+        assert!(problem.details().is_none());
     }
 }

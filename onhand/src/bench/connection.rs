@@ -123,6 +123,12 @@ impl Connection {
     }
 }
 
+/// What is read of an answer that is none of what was asked for.
+#[derive(serde::Deserialize)]
+struct Problem<'a> {
+    error: &'a str,
+}
+
 fn judge(wish: Wish, status: StatusCode, body: &[u8]) -> Outcome {
     match (wish, status) {
         (Wish::Order, StatusCode::CREATED) if !contains(body, br#""status":"CONFIRMED""#) => {
@@ -133,10 +139,8 @@ fn judge(wish: Wish, status: StatusCode, body: &[u8]) -> Outcome {
         }
         _ => {}
     }
-    let error = serde_json::from_slice::<Value>(body)
-        .ok()
-        .and_then(|problem| problem.get("error")?.as_str().map(str::to_owned));
-    match error.as_deref() {
+    let problem = serde_json::from_slice::<Problem<'_>>(body).ok();
+    match problem.map(|problem| problem.error) {
         Some("RETRY_LATER") if status == StatusCode::SERVICE_UNAVAILABLE => Outcome::Busy,
         Some(error) if status.is_client_error() => {
             Outcome::Refused(format!("{} {error}", status.as_u16()))
