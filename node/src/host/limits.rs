@@ -58,7 +58,7 @@ pub struct Limits {
     /// How many requests of orders are remembered, so that the ledger is not asked about those that are new
     #[arg(long, env = "ONHAND_REMEMBERED_MAX", default_value_t = 65_536, value_parser = count())]
     pub remembered_max: usize,
-    /// How many bytes of envelopes one message carries
+    /// How many bytes of envelopes, or of events, one message carries
     #[arg(long, env = "ONHAND_MESSAGE_BYTES_MAX", default_value_t = 262_144, value_parser = bytes())]
     pub message_bytes_max: usize,
     /// How many envelopes may wait for one subject; commands beyond it are sent later, replies when asked again
