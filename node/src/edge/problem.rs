@@ -172,7 +172,7 @@ impl Problem {
     fn details(self) -> Option<Details> {
         match self {
             Self::Invalid { fields, .. } if !fields.is_empty() => Some(Details::Invalid { fields }),
-            Self::Refused { details, .. } if details.fields().next().is_some() => {
+            Self::Refused { details, .. } if !details.0.is_empty() => {
                 Some(Details::Refused(details))
             }
             Self::RetryLater { missing } if !missing.is_empty() => {

@@ -45,12 +45,9 @@ impl Encoded {
 
     /// The message that has it alone.
     pub(super) fn alone(self) -> Outbound {
-        Outbound {
-            subject: subject::event(self.kind),
-            id: self.id,
-            headers: Vec::new(),
-            payload: self.bytes.into(),
-        }
+        let mut parcel = Parcel::new(self.kind, self.id);
+        parcel.put(self.bytes);
+        parcel.message()
     }
 }
 
