@@ -1,19 +1,14 @@
-//! One HTTP/1.1 connection kept alive, one request at a time, and what an answer means.
+//! A connection of the load: what is asked on it, and what an answer means.
 //! It shares two cores with the server that it measures, so it reads no more of an answer than it
 //! has to judge.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
+use axum::http::{Method, StatusCode};
 use serde_json::Value;
-use tokio::net::TcpStream;
 
+use super::http::{Call, Client};
 use super::target::Target;
 use super::work::{Request, Wish};
 
@@ -30,43 +25,36 @@ pub(super) enum Outcome {
     Unknown(String),
 }
 
-pub(super) struct Connection {
-    sender: SendRequest<Full<Bytes>>,
-    headers: HeaderMap,
-}
+pub(super) struct Connection(Client);
 
 /// How long an answer outside the load may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 impl Connection {
     pub(super) async fn open(target: Target) -> Result<Self> {
-        let address = target.address();
-        let cannot = || format!("cannot connect to {target}");
-        let stream = TcpStream::connect(address).await.with_context(cannot)?;
-        stream.set_nodelay(true).with_context(cannot)?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .with_context(cannot)?;
-        // Its error reaches the request in flight, which is where it is counted.
-        tokio::spawn(connection);
-        let mut headers = HeaderMap::new();
-        headers.insert(HOST, HeaderValue::try_from(address.to_string())?);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Ok(Self { sender, headers })
+        let client = Client::open(target.address()).await;
+        Ok(Self(
+            client.with_context(|| format!("cannot connect to {target}"))?,
+        ))
     }
 
     /// Asks for something of the load.
-    pub(super) async fn ask(&mut self, request: Request) -> Outcome {
-        let wish = request.wish;
-        match self.send(request.method, request.uri, request.body).await {
-            Ok((status, body)) => judge(wish, status, &body),
+    pub(super) async fn ask(&mut self, request: &Request) -> Outcome {
+        let call = Call {
+            method: &request.method,
+            path: &request.path,
+            idempotency_key: None,
+            body: request.body.as_bytes(),
+        };
+        match self.0.send(call).await {
+            Ok(answer) => judge(request.wish, answer.status, answer.body),
             Err(fault) => Outcome::Unknown(format!("no answer: {fault}")),
         }
     }
 
     /// Whether another request may be sent on it.
     pub(super) fn usable(&self) -> bool {
-        !self.sender.is_closed()
+        self.0.usable()
     }
 
     /// Asks for JSON outside the load, and demands `expected`.
@@ -74,52 +62,53 @@ impl Connection {
         &mut self,
         method: Method,
         path: &str,
-        body: Bytes,
+        body: &str,
         expected: StatusCode,
     ) -> Result<Value> {
-        let answer = self.send(method, path.parse()?, body);
-        let (status, body) = tokio::time::timeout(ANSWER_WITHIN, answer)
-            .await
-            .with_context(|| format!("{path} gets no answer"))??;
-        ensure!(
-            status == expected,
-            "{path} answered {status} instead of {expected}: {}",
-            String::from_utf8_lossy(&body)
-        );
-        serde_json::from_slice(&body).with_context(|| format!("{path} answered no JSON"))
+        let call = Call {
+            method: &method,
+            path,
+            idempotency_key: None,
+            body: body.as_bytes(),
+        };
+        self.demand(call, expected).await
     }
 
     /// Adds to a user's points, under an idempotency key.
-    pub(super) async fn charge(&mut self, path: &str, body: Bytes, key: &str) -> Result<Value> {
-        const KEY: HeaderName = HeaderName::from_static("idempotency-key");
-        self.headers.insert(KEY, HeaderValue::try_from(key)?);
-        let charged = self.json(Method::POST, path, body, StatusCode::OK).await;
-        self.headers.remove(KEY);
-        charged
+    pub(super) async fn charge(&mut self, path: &str, body: &str, key: &str) -> Result<Value> {
+        let call = Call {
+            method: &Method::POST,
+            path,
+            idempotency_key: Some(key),
+            body: body.as_bytes(),
+        };
+        self.demand(call, StatusCode::OK).await
+    }
+
+    async fn demand(&mut self, call: Call<'_>, expected: StatusCode) -> Result<Value> {
+        let path = call.path;
+        let answer = tokio::time::timeout(ANSWER_WITHIN, self.0.send(call))
+            .await
+            .with_context(|| format!("{path} gets no answer"))?
+            .with_context(|| format!("{path} gets no answer"))?;
+        let status = answer.status;
+        ensure!(
+            status == expected,
+            "{path} answered {status} instead of {expected}: {}",
+            String::from_utf8_lossy(answer.body)
+        );
+        serde_json::from_slice(answer.body).with_context(|| format!("{path} answered no JSON"))
     }
 
     /// The status of a GET.
-    pub(super) async fn status(&mut self, path: &'static str) -> Result<StatusCode> {
-        Ok(self
-            .send(Method::GET, Uri::from_static(path), Bytes::new())
-            .await?
-            .0)
-    }
-
-    async fn send(
-        &mut self,
-        method: Method,
-        uri: Uri,
-        body: Bytes,
-    ) -> hyper::Result<(StatusCode, Bytes)> {
-        let mut request = hyper::Request::new(Full::new(body));
-        *request.method_mut() = method;
-        *request.uri_mut() = uri;
-        *request.headers_mut() = self.headers.clone();
-        self.sender.ready().await?;
-        let response = self.sender.send_request(request).await?;
-        let status = response.status();
-        Ok((status, response.into_body().collect().await?.to_bytes()))
+    pub(super) async fn status(&mut self, path: &str) -> Result<StatusCode> {
+        let call = Call {
+            method: &Method::GET,
+            path,
+            idempotency_key: None,
+            body: &[],
+        };
+        Ok(self.0.send(call).await?.status)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The users of whole orders: each has points, and a coupon that no order has used yet.
 
 use anyhow::{Context, Result};
-use hyper::{Method, StatusCode};
+use axum::http::{Method, StatusCode};
 use serde_json::json;
 
 use super::connection::Connection;
@@ -29,7 +29,7 @@ impl Crowd {
             .json(
                 Method::POST,
                 "/coupons",
-                campaign.to_string().into(),
+                &campaign.to_string(),
                 StatusCode::CREATED,
             )
             .await
@@ -42,12 +42,12 @@ impl Crowd {
         for_each(target, &numbers, async |connection, number| {
             let user = Self::user(*number);
             let path = format!("/users/{user}/points/charge");
-            let body = json!({ "amount": POINTS }).to_string().into();
-            connection.charge(&path, body, &coupon).await?;
+            let body = json!({ "amount": POINTS }).to_string();
+            connection.charge(&path, &body, &coupon).await?;
             let path = format!("/coupons/{coupon}/issue");
-            let body = json!({ "userId": user }).to_string().into();
+            let body = json!({ "userId": user }).to_string();
             connection
-                .json(Method::POST, &path, body, StatusCode::CREATED)
+                .json(Method::POST, &path, &body, StatusCode::CREATED)
                 .await
         })
         .await

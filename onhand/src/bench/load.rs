@@ -144,7 +144,7 @@ async fn client(
         };
         let (wish, takes) = (request.wish, std::mem::take(&mut request.takes));
         shared.tally().sent(&takes);
-        let outcome = connection.ask(request).await;
+        let outcome = connection.ask(&request).await;
         let backs_off = outcome == Outcome::Busy;
         if outcome == Outcome::Done {
             shared.load.done.fetch_add(1, Ordering::Relaxed);

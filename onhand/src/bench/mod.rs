@@ -14,6 +14,7 @@ mod connection;
 mod crowd;
 mod figures;
 mod growth;
+mod http;
 mod labels;
 mod lines;
 mod load;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use hyper::{Method, StatusCode};
+use axum::http::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -99,7 +99,6 @@ async fn place(target: Target, setting: Setting, orders: usize) -> Result<Vec<Va
     });
     let bodies = vec![body.to_string(); orders];
     for_each(target, &bodies, async |connection, body| {
-        let body = body.clone().into();
         connection
             .json(Method::POST, "/orders", body, StatusCode::ACCEPTED)
             .await
@@ -112,17 +111,19 @@ async fn place(target: Target, setting: Setting, orders: usize) -> Result<Vec<Va
 async fn pay(target: Target, orders: &[&Value]) -> Result<()> {
     for_each(target, orders, async |connection, order| {
         let (id, due) = (&order["id"], &order["amountDue"]);
-        let body = json!({ "merchantUid": id, "amount": due })
-            .to_string()
-            .into();
+        let body = json!({ "merchantUid": id, "amount": due }).to_string();
         let paid = connection
-            .json(Method::POST, "/sandbox/payments", body, StatusCode::CREATED)
+            .json(
+                Method::POST,
+                "/sandbox/payments",
+                &body,
+                StatusCode::CREATED,
+            )
             .await?;
         let path = format!("/orders/{}/payment", id.as_str().unwrap_or_default());
         let body = json!({ "impUid": paid["impUid"], "price": due });
-        let body = body.to_string().into();
         connection
-            .json(Method::POST, &path, body, StatusCode::OK)
+            .json(Method::POST, &path, &body.to_string(), StatusCode::OK)
             .await
     })
     .await

@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use bytes::Bytes;
-use hyper::{Method, StatusCode};
+use axum::http::{Method, StatusCode};
 use serde_json::json;
 
 use super::many::for_each;
@@ -36,9 +35,13 @@ impl Shop {
                 }),
                 _ => json!({ "name": name, "price": 39_000, "stock": plan.stock }),
             };
-            let body = body.to_string().into();
             connection
-                .json(Method::POST, path(plan), body, StatusCode::CREATED)
+                .json(
+                    Method::POST,
+                    path(plan),
+                    &body.to_string(),
+                    StatusCode::CREATED,
+                )
                 .await
         })
         .await
@@ -96,7 +99,7 @@ impl Shop {
         let answers = for_each(target, &asked, async |connection, (id, _)| {
             let path = format!("{}/{id}", path(self.plan));
             connection
-                .json(Method::GET, &path, Bytes::new(), StatusCode::OK)
+                .json(Method::GET, &path, "", StatusCode::OK)
                 .await
         })
         .await?;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, Result, ensure};
-use hyper::Uri;
+use axum::http::Uri;
 
 /// The address of an Onhand on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
