@@ -3,6 +3,8 @@
 //! A message has one of them, as a map, or several of one kind, as an array of such maps: where many
 //! wait they leave together.
 
+use std::fmt::Write as _;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -33,7 +35,7 @@ pub struct Event<B> {
 impl Event<()> {
     /// The message of this event with a body that is MessagePack already.
     pub fn with_body(&self, body: &[u8]) -> Vec<u8> {
-        let mut bytes = wire::to_vec(self);
+        let mut bytes = wire::to_vec_before(self, body.len());
         // The body comes last, and an empty one is one byte: nil.
         let nil = bytes.pop();
         debug_assert_eq!(nil, Some(0xc0), "the body comes last");
@@ -44,7 +46,10 @@ impl Event<()> {
 
 /// The id of the event that a ledger row tells.
 pub fn id(service: Service, partition: Partition, number: i64) -> String {
-    format!("{service}-{partition}-{number}")
+    // Room for it: what grows is moved.
+    let mut id = String::with_capacity(32);
+    let _ = write!(id, "{service}-{partition}-{number}");
+    id
 }
 
 /// The payload that carries these events: one alone is a map, several are an array of maps.

@@ -191,8 +191,8 @@ impl RequestId {
     /// and `DEC-x-n` are each other's counterparts, and nothing else has one.
     pub fn counterpart(&self) -> Option<Self> {
         match self.0.split_at_checked(4)? {
-            ("INC-", rest) => Some(Self(format!("DEC-{rest}").into())),
-            ("DEC-", rest) => Some(Self(format!("INC-{rest}").into())),
+            ("INC-", rest) => Some(Self(["DEC-", rest].concat().into())),
+            ("DEC-", rest) => Some(Self(["INC-", rest].concat().into())),
             _ => None,
         }
     }

@@ -14,6 +14,9 @@ use crate::envelope::{Body, Envelope};
 /// The content type of every message.
 pub const CONTENT_TYPE: &str = "application/msgpack";
 
+/// Room for most values, in bytes: what grows is moved.
+const USUAL: usize = 512;
+
 /// The deepest nesting that a reader follows; ours nest half as deep.
 pub(crate) const DEPTH_MAX: usize = 32;
 
@@ -33,7 +36,12 @@ pub enum DecodeError {
 
 /// Writes a value as MessagePack with named fields.
 pub fn to_vec(value: &impl Serialize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(256);
+    to_vec_before(value, 0)
+}
+
+/// The same, with room for so many bytes behind it.
+pub(crate) fn to_vec_before(value: &impl Serialize, behind: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(USUAL + behind);
     write(&mut bytes, value);
     bytes
 }

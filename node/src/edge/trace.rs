@@ -1,6 +1,6 @@
 //! Which trace a request belongs to (W3C Trace Context, level 1).
 
-use std::convert::Infallible;
+use std::{convert::Infallible, fmt::Write as _};
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 
@@ -18,19 +18,26 @@ pub struct Trace(String);
 
 const VERSION: &str = "00";
 const SAMPLED: &str = "01";
+/// In bytes.
+const LENGTH: usize = 2 + 1 + 32 + 1 + 16 + 1 + 2;
 
 impl Trace {
     /// Goes on with the trace that the header names, or begins one.
     pub fn continue_or_begin(header: Option<&str>, ids: &dyn Ids) -> Self {
         // Zero stands for "none" in both ids.
         let span = ids.random().max(1);
-        if let Some((trace, flags)) = header.and_then(parse) {
-            return Self(format!("{VERSION}-{trace}-{span:016x}-{flags}"));
-        }
-        let (high, low) = (ids.random().max(1), ids.random());
-        Self(format!(
-            "{VERSION}-{high:016x}{low:016x}-{span:016x}-{SAMPLED}"
-        ))
+        let mut text = String::with_capacity(LENGTH);
+        // Writing to a text cannot fail.
+        let _ = if let Some((trace, flags)) = header.and_then(parse) {
+            write!(text, "{VERSION}-{trace}-{span:016x}-{flags}")
+        } else {
+            let (high, low) = (ids.random().max(1), ids.random());
+            write!(
+                text,
+                "{VERSION}-{high:016x}{low:016x}-{span:016x}-{SAMPLED}"
+            )
+        };
+        Self(text)
     }
 
     /// The value of a `traceparent` header.

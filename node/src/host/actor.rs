@@ -14,6 +14,7 @@ use std::{
 
 use messages::{Body as _, Digest, EntityId, Origin, Refusal, RequestId};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::job::{Answer, Decision, Effect, Known, Work};
@@ -253,7 +254,7 @@ impl<E: Entity> Live<E> {
                     order_id: record.order_id,
                     amount: record.amount,
                     balance: record.balance,
-                    body: serde_json::to_string(change).expect("changes are plain data"),
+                    body: written(change),
                     at: work.now,
                 },
             });
@@ -299,6 +300,14 @@ impl<E: Entity> Live<E> {
             }
         }
     }
+}
+
+/// A change as the ledger keeps it: JSON.
+fn written(change: &impl Serialize) -> String {
+    // Room for that of an order: what grows is moved.
+    let mut json = Vec::with_capacity(768);
+    serde_json::to_writer(&mut json, change).expect("changes are plain data");
+    String::from_utf8(json).expect("JSON is UTF-8")
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {

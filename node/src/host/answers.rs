@@ -178,15 +178,16 @@ impl<E: Entity> Answers<E> {
             traceparent,
             at,
         } = asker;
+        let request = [request_id.as_str(), "/", entity.as_str()].concat();
         let letter = Letter {
             // One id an outcome: a refusal must not hide the acceptance of a later copy, nor, since
             // the same may be asked anew under its id, another refusal.
             id: match &answer {
-                Ok(reply) => format!("{request_id}/{entity}/{from}:{}", reply.kind()),
-                Err(_) => format!("{request_id}/{entity}/{from}:{}@{sequence}", answer.kind()),
+                Ok(reply) => format!("{request}/{from}:{}", reply.kind()),
+                Err(_) => format!("{request}/{from}:{}@{sequence}", answer.kind()),
             },
             envelope: wire::encode(&Envelope {
-                causation: Some(format!("{request_id}/{entity}")),
+                causation: Some(request),
                 request_id,
                 entity: from,
                 source: Some(entity),

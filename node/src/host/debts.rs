@@ -114,7 +114,7 @@ impl Item {
         };
         Self {
             id: match outgoing.again {
-                0 => format!("{}/{}", outgoing.request_id, outgoing.entity),
+                0 => [outgoing.request_id.as_str(), "/", outgoing.entity.as_str()].concat(),
                 n => format!("{}/{}+{n}", outgoing.request_id, outgoing.entity),
             },
             again: outgoing.again,

@@ -149,10 +149,11 @@ impl<E: Entity> Journal<E> {
         for touched in turn.touched.values() {
             touched.slot.committed(touched.version);
         }
+        let next = Vec::with_capacity(decisions.len());
         self.publish(Durable {
             touched: turn.touched,
             told: turn.told,
-            decisions: std::mem::take(decisions),
+            decisions: std::mem::replace(decisions, next),
             positions,
         });
         Ok(())

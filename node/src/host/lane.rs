@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
@@ -236,25 +237,23 @@ async fn deliver(
 
 /// The dedup id of a message: its one letter's (`#2` when it is sent again), or a hash over all.
 fn message_id(letters: &[Letter], attempts: &[u32]) -> String {
-    let ids: Vec<String> = letters
-        .iter()
-        .zip(attempts)
-        .map(|(letter, attempt)| match attempt {
-            1 => letter.id.clone(),
-            n => format!("{}#{n}", letter.id),
-        })
-        .collect();
-    match &ids[..] {
-        [one] => one.clone(),
-        several => {
-            let joined = several.join("\n");
-            format!(
-                "{}-{:016x}{:016x}",
-                several.len(),
-                fnv1a(joined.as_bytes()),
-                fnv1a(format!("\n{joined}").as_bytes())
-            )
+    let room = letters.iter().map(|letter| letter.id.len() + 4).sum();
+    let mut ids = String::with_capacity(room);
+    for (letter, attempt) in letters.iter().zip(attempts) {
+        ids.push('\n');
+        ids.push_str(&letter.id);
+        if *attempt > 1 {
+            let _ = write!(ids, "#{attempt}");
         }
+    }
+    let joined = ids.get(1..).unwrap_or_default();
+    match letters.len() {
+        1 => joined.to_owned(),
+        several => format!(
+            "{several}-{:016x}{:016x}",
+            fnv1a(joined.as_bytes()),
+            fnv1a(ids.as_bytes())
+        ),
     }
 }
 

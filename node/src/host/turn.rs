@@ -58,10 +58,17 @@ pub(super) fn fold<E: Entity>(
     decisions: &mut [Decision<E>],
     numbers: &mut BTreeMap<Partition, i64>,
 ) -> Result<Turn<E>, OutOfTurn> {
+    let effects = decisions
+        .iter()
+        .map(|decision| decision.effects.len())
+        .sum();
     let mut turn = Turn {
-        batch: Batch::default(),
+        batch: Batch {
+            ledger: Vec::with_capacity(effects),
+            ..Batch::default()
+        },
         touched: BTreeMap::new(),
-        told: Vec::new(),
+        told: Vec::with_capacity(effects),
     };
     for decision in decisions {
         if let Some(creation) = decision.creation.take() {
