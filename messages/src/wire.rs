@@ -4,10 +4,9 @@
 //! read. Envelopes travel in an array; each is found by its own bytes, so that one that cannot be
 //! understood does not hide the ones beside it.
 
-use std::io::Cursor;
-
+use rmp::{Marker, decode::RmpRead as _};
 use rmp_serde::{Deserializer, Serializer};
-use serde::{Deserialize, Serialize, de::DeserializeOwned, de::IgnoredAny};
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::envelope::{Body, Envelope};
 
@@ -103,12 +102,64 @@ pub fn split(payload: &[u8]) -> Vec<Result<&[u8], DecodeError>> {
     envelopes
 }
 
-/// The length of the first MessagePack value in these bytes.
+/// The length of the first MessagePack value in these bytes, however deep it is.
 fn skip(bytes: &[u8]) -> Result<usize, DecodeError> {
-    let mut reader = Deserializer::new(Cursor::new(bytes));
-    reader.set_max_depth(DEPTH_MAX);
-    IgnoredAny::deserialize(&mut reader).map_err(|error| malformed(&error))?;
-    Ok(usize::try_from(reader.position()).expect("a position within a slice"))
+    let cut_short = || DecodeError::Malformed("a value is cut short".into());
+    let mut rest = bytes;
+    let mut values: u64 = 1;
+    while values > 0 {
+        let (length, inside) = extent(&mut rest)?;
+        rest = usize::try_from(length)
+            .ok()
+            .and_then(|length| rest.get(length..))
+            .ok_or_else(cut_short)?;
+        values += inside;
+        values -= 1;
+    }
+    Ok(bytes.len() - rest.len())
+}
+
+/// How many bytes and how many values stand behind the head of a value, which it reads.
+fn extent(rest: &mut &[u8]) -> Result<(u64, u64), DecodeError> {
+    let read = |error: &dyn std::fmt::Display| DecodeError::Malformed(error.to_string());
+    let marker = rmp::decode::read_marker(rest).map_err(|error| read(&error.0))?;
+    let mut count = |bytes: u32| -> Result<u64, DecodeError> {
+        Ok(match bytes {
+            1 => rest.read_data_u8().map_err(|error| read(&error))?.into(),
+            2 => rest.read_data_u16().map_err(|error| read(&error))?.into(),
+            _ => rest.read_data_u32().map_err(|error| read(&error))?.into(),
+        })
+    };
+    Ok(match marker {
+        Marker::FixPos(_) | Marker::FixNeg(_) | Marker::Null | Marker::True | Marker::False => {
+            (0, 0)
+        }
+        Marker::U8 | Marker::I8 => (1, 0),
+        // Here and below, an extension has a byte for its type.
+        Marker::U16 | Marker::I16 | Marker::FixExt1 => (2, 0),
+        Marker::U32 | Marker::I32 | Marker::F32 => (4, 0),
+        Marker::U64 | Marker::I64 | Marker::F64 => (8, 0),
+        Marker::FixStr(length) => (length.into(), 0),
+        Marker::Str8 | Marker::Bin8 => (count(1)?, 0),
+        Marker::Str16 | Marker::Bin16 => (count(2)?, 0),
+        Marker::Str32 | Marker::Bin32 => (count(4)?, 0),
+        Marker::FixArray(values) => (0, values.into()),
+        Marker::Array16 => (0, count(2)?),
+        Marker::Array32 => (0, count(4)?),
+        Marker::FixMap(pairs) => (0, 2 * u64::from(pairs)),
+        Marker::Map16 => (0, 2 * count(2)?),
+        Marker::Map32 => (0, 2 * count(4)?),
+        Marker::FixExt2 => (1 + 2, 0),
+        Marker::FixExt4 => (1 + 4, 0),
+        Marker::FixExt8 => (1 + 8, 0),
+        Marker::FixExt16 => (1 + 16, 0),
+        Marker::Ext8 => (1 + count(1)?, 0),
+        Marker::Ext16 => (1 + count(2)?, 0),
+        Marker::Ext32 => (1 + count(4)?, 0),
+        Marker::Reserved => {
+            return Err(DecodeError::Malformed("a byte that begins no value".into()));
+        }
+    })
 }
 
 fn write(bytes: &mut Vec<u8>, value: &impl Serialize) {
@@ -127,6 +178,7 @@ pub(crate) fn malformed(error: &rmp_serde::decode::Error) -> DecodeError {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde::{Deserialize as _, de::IgnoredAny};
 
     use super::*;
 
@@ -158,7 +210,38 @@ mod tests {
         assert!(matches!(pieces[1], Err(DecodeError::Malformed(_))));
     }
 
+    #[test]
+    fn what_nobody_would_read_is_passed_over() {
+        // A thousand arrays, one in another.
+        let mut deep = vec![0x91; 1_000];
+        deep.push(0xc0);
+        let payload = join(
+            [to_vec(&"good"), deep, to_vec(&"also good")]
+                .iter()
+                .map(Vec::as_slice),
+        );
+        let pieces = split(&payload);
+        assert_eq!(pieces.len(), 3);
+        assert!(from_slice::<serde_json::Value>(pieces[1].as_ref().expect("whole")).is_err());
+        assert!(pieces[2].is_ok());
+    }
+
+    #[test]
+    fn as_many_values_as_nobody_can_send_are_cut_short() {
+        for head in [0xdd, 0xdf, 0xdb, 0xc6, 0xc9] {
+            assert!(skip(&[head, 0xff, 0xff, 0xff, 0xff]).is_err());
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_value_ends_where_another_reader_says(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut reader = Deserializer::new(std::io::Cursor::new(&bytes));
+            let read = IgnoredAny::deserialize(&mut reader);
+            let end = usize::try_from(reader.position()).expect("a position within a slice");
+            prop_assert_eq!(skip(&bytes).ok(), read.ok().map(|_| end));
+        }
+
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             for piece in split(&bytes).into_iter().flatten() {
