@@ -37,6 +37,8 @@ pub(super) async fn serve(
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT);
+    // Head and body as one piece: most answers are small.
+    http.writev(false);
     let service = TowerToHyperService::new(router);
     let connections = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS)));
