@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use messages::{Body as _, Digest, EntityId, Service, Timestamp, envelope::Written};
+use messages::{Body as _, Digest, EntityId, Service, envelope::Written};
 use ractor::{ActorCell, ActorRef};
 use tokio::{sync::mpsc, time::Instant};
 
@@ -13,7 +13,7 @@ use super::{
     Limits,
     actor::{EntityActor, Message, Start},
     creations::Creations,
-    job::{Decision, Job, Known, Work},
+    job::{Decision, Job, Work},
     ledger::{self, Ledger},
     newcomers::Newcomers,
     residents::Residents,
@@ -137,13 +137,24 @@ impl<E: Entity> Intake<E> {
         let ledger = self.look_up(jobs).await?;
         failpoint::reach(E::SERVICE.name(), Point::LookedUp);
         for ((job, durable), mismatch) in jobs.drain(..).zip(durable).zip(mismatches) {
-            let known = ledger.known(&job)?;
-            let work = self.work(job, known, durable, mismatch, now)?;
             let resident = self
                 .residents
-                .at_work(&work.job.entity, begun)
-                .expect("every job's entity is in memory");
+                .at_work(&job.entity, begun)
+                .ok_or_else(|| IntakeFault::Actor(job.entity.to_string()))?;
             resident.slot.begin();
+            let creation = job.creation.as_ref();
+            let work = Work {
+                slot: Arc::clone(&resident.slot),
+                known: ledger.known(&job)?,
+                durable,
+                digest: E::remembers(&job.command)
+                    .then(|| Digest::of(job.command.kind(), &Written(&job.command))),
+                mismatch,
+                creation: creation
+                    .map(|key| self.creations.begin(key, &job.entity, &resident.slot, now)),
+                now,
+                job,
+            };
             resident
                 .actor
                 .cast(Message::Decide(Box::new(work)))
@@ -200,34 +211,6 @@ impl<E: Entity> Intake<E> {
             }
         }
         Ok(unmade)
-    }
-
-    fn work(
-        &mut self,
-        job: Job<E>,
-        known: Known<E::Change>,
-        durable: i64,
-        mismatch: bool,
-        now: Timestamp,
-    ) -> Result<Work<E>, IntakeFault> {
-        let resident = self
-            .residents
-            .get(&job.entity)
-            .ok_or_else(|| IntakeFault::Actor(job.entity.to_string()))?;
-        let creation = job.creation.as_ref();
-        let creation =
-            creation.map(|key| self.creations.begin(key, &job.entity, &resident.slot, now));
-        Ok(Work {
-            slot: Arc::clone(&resident.slot),
-            known,
-            durable,
-            digest: E::remembers(&job.command)
-                .then(|| Digest::of(job.command.kind(), &Written(&job.command))),
-            mismatch,
-            creation,
-            now,
-            job,
-        })
     }
 
     fn spawn(&mut self, id: &EntityId, state: E, version: i64) -> Result<(), IntakeFault> {

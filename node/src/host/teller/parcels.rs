@@ -75,7 +75,8 @@ impl Parcels {
         let mut parcels: Vec<Parcel> = Vec::new();
         // The newest parcel of each kind, and the one that has the last event of an entity.
         let mut newest: BTreeMap<&'static str, usize> = BTreeMap::new();
-        let mut last: HashMap<EntityId, usize> = HashMap::new();
+        let mut last: HashMap<EntityId, usize> =
+            HashMap::with_capacity(if together { events } else { 0 });
         let mut places = Vec::with_capacity(rows.len());
         for row in rows {
             let (partition, number) = (row.partition, row.number);
