@@ -107,7 +107,7 @@ impl Process<'_> {
             requests_max: self.common.limits.requests_max,
         };
         let ids: Arc<dyn crate::seams::Ids> = Arc::new(SystemIds::default());
-        let app = edge::app(self.title, api, ops, &ids, limits);
+        let app = edge::App::new(self.title, api, ops, &ids, limits);
         edge::write_address(&self.common.data, self.name, address).map_err(|error| {
             StartError(format!(
                 "the data folder {} cannot be written: {error}",

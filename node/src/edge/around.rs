@@ -14,14 +14,15 @@ use std::{
 };
 
 use axum::{
+    Router,
     body::{Body, Bytes},
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use futures::{FutureExt as _, StreamExt as _};
 use http_body::Body as _;
+use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
 use super::{Problem, Trace};
@@ -66,15 +67,15 @@ pub struct Around {
 
 impl Around {
     /// Begins with no request under way.
-    pub fn new(ids: Arc<dyn Ids>, limits: Limits) -> Arc<Self> {
-        Arc::new(Self {
+    pub fn new(ids: Arc<dyn Ids>, limits: Limits) -> Self {
+        Self {
             ids,
             in_flight: AtomicUsize::new(0),
             requests_max: limits.requests_max,
             in_flight_gauge: metrics::gauge!(names::IN_FLIGHT),
             seconds: metrics::histogram!(names::HTTP_SECONDS),
             answered: std::iter::repeat_with(OnceLock::new).take(500).collect(),
-        })
+        }
     }
 
     /// Takes a place; `None` at the limit.
@@ -97,6 +98,57 @@ impl Around {
     }
 }
 
+impl Around {
+    /// Carries a request through.
+    pub async fn carry(&self, mut request: Request, router: Router) -> Response {
+        let begun = Instant::now();
+        let given = request.headers().get(TRACEPARENT);
+        let trace = Trace::continue_or_begin(given.and_then(|v| v.to_str().ok()), &*self.ids);
+        let request_id = request_id(request.headers(), &trace);
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        // Not made where nobody asked to see it: it would be written out for each order.
+        let span = tracing::debug_span!(
+            "request",
+            %method,
+            path = uri.path(),
+            request_id = request_id.to_str().unwrap_or_default(),
+            traceparent = trace.traceparent(),
+        );
+        request.extensions_mut().insert(trace);
+
+        let answer = AssertUnwindSafe(self.answer(request, router).instrument(span.clone()));
+        let mut response = answer.catch_unwind().await.unwrap_or_else(|panic| {
+            let _entered = span.enter();
+            tracing::error!(message = said(&*panic), "a request panicked");
+            Problem::Internal.into_response()
+        });
+
+        if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
+            let request_id = request_id.to_str().unwrap_or_default();
+            tracing::error!(%method, path = uri.path(), request_id, "a request failed inside");
+        }
+        self.count(response.status().as_u16());
+        self.seconds.record(begun.elapsed());
+        response.headers_mut().insert(REQUEST_ID, request_id);
+        response
+    }
+
+    async fn answer(&self, request: Request, router: Router) -> Response {
+        let Some(_place) = self.enter() else {
+            tracing::debug!("too many requests are under way");
+            let missing = vec!["a place among the requests under way".to_owned()];
+            return Problem::RetryLater { missing }.into_response();
+        };
+        match collected(request).await {
+            Ok(request) => {
+                let Ok(response) = router.oneshot(request).await;
+                response
+            }
+            Err(problem) => problem.into_response(),
+        }
+    }
+}
+
 /// A request's place among those under way.
 struct Place<'a>(&'a Around);
 
@@ -104,56 +156,6 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.0.in_flight_gauge.decrement(1.0);
-    }
-}
-
-/// Carries a request through: every answer of the program leaves here.
-pub async fn carry(
-    State(around): State<Arc<Around>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let begun = Instant::now();
-    let given = request.headers().get(TRACEPARENT);
-    let trace = Trace::continue_or_begin(given.and_then(|v| v.to_str().ok()), &*around.ids);
-    let request_id = request_id(request.headers(), &trace);
-    let (method, uri) = (request.method().clone(), request.uri().clone());
-    // Not made where nobody asked to see it: it would be written out for each order.
-    let span = tracing::debug_span!(
-        "request",
-        %method,
-        path = uri.path(),
-        request_id = request_id.to_str().unwrap_or_default(),
-        traceparent = trace.traceparent(),
-    );
-    request.extensions_mut().insert(trace);
-
-    let answer = AssertUnwindSafe(answer(&around, request, next).instrument(span.clone()));
-    let mut response = answer.catch_unwind().await.unwrap_or_else(|panic| {
-        let _entered = span.enter();
-        tracing::error!(message = said(&*panic), "a request panicked");
-        Problem::Internal.into_response()
-    });
-
-    if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
-        let request_id = request_id.to_str().unwrap_or_default();
-        tracing::error!(%method, path = uri.path(), request_id, "a request failed inside");
-    }
-    around.count(response.status().as_u16());
-    around.seconds.record(begun.elapsed());
-    response.headers_mut().insert(REQUEST_ID, request_id);
-    response
-}
-
-async fn answer(around: &Around, request: Request, next: Next) -> Response {
-    let Some(_place) = around.enter() else {
-        tracing::debug!("too many requests are under way");
-        let missing = vec!["a place among the requests under way".to_owned()];
-        return Problem::RetryLater { missing }.into_response();
-    };
-    match collected(request).await {
-        Ok(request) => next.run(request).await,
-        Err(problem) => problem.into_response(),
     }
 }
 

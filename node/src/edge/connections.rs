@@ -2,17 +2,19 @@
 //!
 //! In place of `axum::serve`, which cannot be told how long a client may take to ask.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
+    body::Body,
+    extract::Request,
+    response::Response,
     serve::{Listener, ListenerExt as _},
 };
-use hyper::server::conn::http1;
+use futures::FutureExt as _;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
 };
 use tokio::{net::TcpListener, sync::Semaphore};
 
@@ -23,12 +25,14 @@ const HEAD_WAIT: Duration = Duration::from_secs(100);
 
 /// Serves until `shutdown`, so many connections at once; then takes nothing new, and ends when
 /// everything is answered.
-pub(super) async fn serve(
-    router: Router,
+pub(super) async fn serve<A>(
+    answer: impl Fn(Request) -> A + Clone + Send + 'static,
     listener: TcpListener,
     connections_max: usize,
     shutdown: impl Future<Output = ()>,
-) {
+) where
+    A: Future<Output = Response> + Send + 'static,
+{
     let mut listener = listener.tap_io(|connection| {
         // An answer is one small packet, which must not wait for another.
         if let Err(error) = connection.set_nodelay(true) {
@@ -39,7 +43,6 @@ pub(super) async fn serve(
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT);
     // Head and body as one piece: most answers are small.
     http.writev(false);
-    let service = TowerToHyperService::new(router);
     let connections = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS)));
     tokio::pin!(shutdown);
@@ -53,7 +56,11 @@ pub(super) async fn serve(
             accepted = accepted => accepted,
             () = &mut shutdown => break,
         };
-        let served = http.serve_connection(TokioIo::new(connection), service.clone());
+        let answer = answer.clone();
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            answer(request.map(Body::new)).map(Ok::<_, Infallible>)
+        });
+        let served = http.serve_connection(TokioIo::new(connection), service);
         let served = connections.watch(served);
         tokio::spawn(async move {
             if let Err(error) = served.await {
@@ -68,12 +75,14 @@ pub(super) async fn serve(
 
 #[cfg(test)]
 mod tests {
-    use axum::routing::get;
+    use axum::{Router, routing::get};
+    use futures::future::BoxFuture;
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::TcpStream,
         sync::oneshot,
     };
+    use tower::ServiceExt as _;
 
     use super::*;
 
@@ -82,7 +91,12 @@ mod tests {
     async fn a_client_that_never_ends_its_request_is_let_go() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(serve(Router::new(), listener, 1, std::future::pending()));
+        tokio::spawn(serve(
+            by(Router::new()),
+            listener,
+            1,
+            std::future::pending(),
+        ));
         let mut client = TcpStream::connect(address).await.unwrap();
         client
             .write_all(b"GET / HTTP/1.1\r\nHost: a")
@@ -98,7 +112,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new().route("/", get(async || "hello"));
-        tokio::spawn(serve(router, listener, 1, std::future::pending()));
+        tokio::spawn(serve(by(router), listener, 1, std::future::pending()));
         let ask = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
         let mut first = TcpStream::connect(address).await.unwrap();
         first.write_all(ask).await.unwrap();
@@ -132,7 +146,7 @@ mod tests {
             "the last answer"
         };
         let router = Router::new().route("/", get(last));
-        let serving = tokio::spawn(serve(router, listener, 1, async {
+        let serving = tokio::spawn(serve(by(router), listener, 1, async {
             let _ = stopped.await;
         }));
         let mut client = TcpStream::connect(address).await.unwrap();
@@ -146,5 +160,12 @@ mod tests {
         assert!(answer.ends_with("the last answer"), "{answer}");
         serving.await.unwrap();
         assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    fn by(router: Router) -> impl Fn(Request) -> BoxFuture<'static, Response> + Clone {
+        move |request| {
+            let answer = router.clone().oneshot(request);
+            answer.map(|Ok(response)| response).boxed()
+        }
     }
 }

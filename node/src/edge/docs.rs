@@ -70,13 +70,22 @@ pub fn describe(mut api: OpenApi, title: &str) -> OpenApi {
     api
 }
 
-/// `/openapi.json`, `/docs` and what the page is made of.
+const DOCUMENT: &str = "/openapi.json";
+const DOCS: &str = "/docs";
+
+/// Whether this is a part of the documentation.
+pub(super) fn has(path: &str) -> bool {
+    let below = |rest: &str| rest.is_empty() || rest.starts_with('/');
+    path == DOCUMENT || path.strip_prefix(DOCS).is_some_and(below)
+}
+
+/// The document, the page, and what that is made of.
 pub(super) fn router(api: &OpenApi) -> Router {
     let document = Bytes::from(api.to_json().expect("a description is always JSON"));
     let files = Arc::new(utoipa_swagger_ui::Config::from("openapi.json"));
     Router::new()
         .route(
-            "/openapi.json",
+            DOCUMENT,
             get(async move || {
                 (
                     [(header::CONTENT_TYPE, "application/json")],
@@ -84,7 +93,7 @@ pub(super) fn router(api: &OpenApi) -> Router {
                 )
             }),
         )
-        .route("/docs", get(async || Html(PAGE)))
+        .route(DOCS, get(async || Html(PAGE)))
         .route(
             "/docs/{file}",
             get(async move |Path(name): Path<String>| file(&name, Arc::clone(&files))),

@@ -3,7 +3,7 @@
 //! Owns the error form, the extractors, what happens around every request, and the operations'
 //! pages; knows no service. Invariant: no answer leaves in another form than documented, and no
 //! internal detail leaves at all. Read next: [`Problem`] for the errors, [`around`] for what
-//! happens to every request, [`app`] for how a node's routes become a server.
+//! happens to every request, [`App`] for how a node's routes become a server.
 
 mod admission;
 pub mod around;
@@ -34,7 +34,7 @@ pub use self::{
     page::{After, CURSOR_ITEMS_MAX, Cursor, Page, SIZE_DEFAULT, SIZE_MAX, count, cut},
     params::{PathId, PathUser, Query},
     problem::Problem,
-    server::{app, healthcheck, serve, write_address},
+    server::{App, healthcheck, serve, write_address},
     text::check_line,
     trace::Trace,
 };

@@ -28,14 +28,23 @@ pub struct Ops {
 /// The type of the Prometheus text format.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// `/healthz`, `/readyz`, `/metrics`.
+const HEALTHZ: &str = "/healthz";
+const READYZ: &str = "/readyz";
+const METRICS: &str = "/metrics";
+
+/// Whether this is one of the operator's calls.
+pub(super) fn has(path: &str) -> bool {
+    [HEALTHZ, READYZ, METRICS].contains(&path)
+}
+
+/// The operator's calls.
 pub(super) fn router(ops: Ops) -> Router {
     let Ops { missing, metrics } = ops;
     Router::new()
-        .route("/healthz", get(async || Json(json!({"status": "ok"}))))
-        .route("/readyz", get(async move || ready(&missing)))
+        .route(HEALTHZ, get(async || Json(json!({"status": "ok"}))))
+        .route(READYZ, get(async move || ready(&missing)))
         .route(
-            "/metrics",
+            METRICS,
             get(async move || ([(header::CONTENT_TYPE, PROMETHEUS)], metrics.render())),
         )
 }

@@ -9,52 +9,80 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, middleware};
+use axum::{Router, extract::Request, response::Response};
 use tokio::net::TcpListener;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{Around, Limits, Ops, Problem, around, connections, describe, docs, ops};
+use super::{Around, Limits, Ops, Problem, connections, describe, docs, ops};
 use crate::seams::Ids;
 
 /// How long the program waits for its own answer to a health check.
 const HEALTHCHECK_WAIT: Duration = Duration::from_secs(5);
 
 /// Everything that a process serves: a node's calls (or several nodes', merged), the operator's
-/// calls and the documentation. The operator's calls have places of their own, so that they are
-/// answered also when the node is full.
-pub fn app(
-    title: &str,
-    api: OpenApiRouter,
-    ops: Ops,
-    ids: &Arc<dyn Ids>,
-    limits: Limits,
-) -> Router {
-    let (api, description) = api.split_for_parts();
-    let description = describe(description, title);
-    let own = ops::router(ops).merge(docs::router(&description));
-    let api = api
-        .fallback(async || Problem::NotFound)
-        .method_not_allowed_fallback(async || Problem::MethodNotAllowed);
-    let own = own.method_not_allowed_fallback(async || Problem::MethodNotAllowed);
-    around(api, ids, limits).merge(around(own, ids, limits))
+/// calls and the documentation. Its clones are the same one.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    router: Router,
+    api: Around,
+    /// Around the operator's calls and the documentation, which have places of their own, so that they
+    /// are answered also when the node is full.
+    own: Around,
 }
 
-fn around(router: Router, ids: &Arc<dyn Ids>, limits: Limits) -> Router {
-    let around = Around::new(Arc::clone(ids), limits);
-    router.layer(middleware::from_fn_with_state(around, around::carry))
+impl App {
+    /// Puts the calls of nodes together with what every process answers.
+    pub fn new(
+        title: &str,
+        api: OpenApiRouter,
+        ops: Ops,
+        ids: &Arc<dyn Ids>,
+        limits: Limits,
+    ) -> Self {
+        let (api, description) = api.split_for_parts();
+        let description = describe(description, title);
+        let own = ops::router(ops).merge(docs::router(&description));
+        let router = api
+            .merge(own)
+            .fallback(async || Problem::NotFound)
+            .method_not_allowed_fallback(async || Problem::MethodNotAllowed);
+        Self(Arc::new(Inner {
+            router,
+            api: Around::new(Arc::clone(ids), limits),
+            own: Around::new(Arc::clone(ids), limits),
+        }))
+    }
+
+    /// Answers a request: every answer of the program leaves here.
+    pub async fn answer(&self, request: Request) -> Response {
+        let Inner { router, api, own } = &*self.0;
+        let path = request.uri().path();
+        let around = if ops::has(path) || docs::has(path) {
+            own
+        } else {
+            api
+        };
+        around.carry(request, router.clone()).await
+    }
 }
 
 /// Serves until `shutdown`, so many connections at once; then takes nothing new, and ends when everything is answered or
 /// `stop_wait` is over.
 pub async fn serve(
-    router: Router,
+    app: App,
     listener: TcpListener,
     connections_max: usize,
     shutdown: impl Future<Output = ()> + Send + 'static,
     stop_wait: Duration,
 ) {
     let (told, mut stopping) = tokio::sync::oneshot::channel();
-    let serving = connections::serve(router, listener, connections_max, async move {
+    let answer = move |request| {
+        let app = app.clone();
+        async move { app.answer(request).await }
+    };
+    let serving = connections::serve(answer, listener, connections_max, async move {
         shutdown.await;
         // Nobody waits any more when the server has ended by itself.
         let _ = told.send(());

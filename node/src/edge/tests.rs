@@ -3,16 +3,13 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
     body::{Body, to_bytes},
     http::{Method, Request, StatusCode},
-    response::Response,
 };
 use messages::id::kind;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::Value;
 use tokio::sync::Notify;
-use tower::ServiceExt as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::*;
@@ -81,7 +78,11 @@ async fn at_the_limit_a_call_is_put_off_while_the_operator_is_answered() {
     let put_off = edge.clone().get("/things").await;
     put_off.is_error(503, "RETRY_LATER");
     assert_eq!(put_off.header("retry-after"), "1");
-    assert_eq!(edge.clone().get("/healthz").await.status, 200);
+    for own in ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"] {
+        assert_eq!(edge.clone().get(own).await.status, 200, "{own}");
+    }
+    let page = edge.clone().get("/docs/swagger-ui.css").await;
+    assert_eq!(page.status, 200);
 
     edge.leave.notify_one();
     assert_eq!(waiting.await.expect("no panic").status, 200);
@@ -152,7 +153,7 @@ async fn the_documentation_has_everything_it_needs_and_every_error_has_its_form(
 /// The edge of a node that knows things.
 #[derive(Clone)]
 struct Edge {
-    app: Router,
+    app: App,
     entered: Arc<Notify>,
     leave: Arc<Notify>,
 }
@@ -216,7 +217,7 @@ fn edge_missing(limits: Limits, missing: &'static [&'static str]) -> Edge {
     };
     let ids: Arc<dyn Ids> = Arc::new(SystemIds::default());
     Edge {
-        app: app("Things", api, ops, &ids, limits),
+        app: App::new("Things", api, ops, &ids, limits),
         entered,
         leave,
     }
@@ -235,7 +236,7 @@ impl Edge {
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
-        let response: Response = self.app.clone().oneshot(request).await.expect("an answer");
+        let response = self.app.answer(request).await;
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.expect("a body");
         let text = String::from_utf8_lossy(&bytes).into_owned();
