@@ -3,7 +3,6 @@
 //! Decides nothing: every rule of a payment stands in [`crate::payment`].
 
 use axum::{
-    Json as Answer,
     extract::{Path, State},
     http::StatusCode,
 };
@@ -13,7 +12,7 @@ use messages::{
     payment::{Command, Reply, Status, View},
 };
 use node::{
-    edge::{Create, Json, Problem, Query, Read, Trace},
+    edge::{Answer, Create, Json, Problem, Query, Read, Trace},
     host::Service,
 };
 use serde::{Deserialize, Serialize};

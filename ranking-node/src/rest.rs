@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::{Json as Answer, extract::State};
-use node::edge::{List, Problem, Query};
+use axum::extract::State;
+use node::edge::{Answer, List, Problem, Query};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};

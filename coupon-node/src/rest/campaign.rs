@@ -1,7 +1,6 @@
 //! One campaign: made, read, asked for a coupon.
 
 use axum::{
-    Json as Answer,
     extract::State,
     http::{HeaderName, StatusCode, header},
 };
@@ -11,7 +10,10 @@ use messages::{
     id::kind,
 };
 use node::{
-    edge::{Create as CreateErrors, FirstCome, IdempotencyKey, Json, PathId, Problem, Read, Trace},
+    edge::{
+        Answer, Create as CreateErrors, FirstCome, IdempotencyKey, Json, PathId, Problem, Read,
+        Trace,
+    },
     host::{Ask, Service, Target},
 };
 use serde::{Deserialize, Serialize};

@@ -1,12 +1,12 @@
 //! The campaigns page by page, newest first.
 
-use axum::{Json as Answer, extract::State};
+use axum::extract::State;
 use messages::{
     Money,
     coupon::{Discount, DiscountKind, View},
 };
 use node::{
-    edge::{List, Page, Problem, Query, count},
+    edge::{Answer, List, Page, Problem, Query, count},
     host::Service,
     store::Database,
     table::{Kind, Reader, RowError, Value},

@@ -1,9 +1,9 @@
 //! The coupons of one user, of the newest campaign first.
 
-use axum::{Json as Answer, extract::State};
+use axum::extract::State;
 use messages::{CouponId, OrderId, Timestamp};
 use node::{
-    edge::{List, Page, PathUser, Problem, Query, count},
+    edge::{Answer, List, Page, PathUser, Problem, Query, count},
     host::Service,
     table::{Kind, Reader, RowError, Value},
 };

@@ -6,6 +6,7 @@
 //! happens to every request, [`App`] for how a node's routes become a server.
 
 mod admission;
+mod answer;
 pub mod around;
 mod body;
 mod connections;
@@ -25,6 +26,7 @@ mod trace;
 
 pub use self::{
     admission::{Admission, AdmissionLimits, Place},
+    answer::Answer,
     around::{Around, Limits},
     body::{Json, NoBody},
     docs::describe,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Router,
     http::header,
     response::{IntoResponse, Response},
     routing::get,
@@ -11,7 +11,7 @@ use axum::{
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
 
-use super::Problem;
+use super::{Answer, Problem};
 
 /// Says what is missing to work; nothing where nothing is.
 pub type Missing = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
@@ -41,7 +41,7 @@ pub(super) fn has(path: &str) -> bool {
 pub(super) fn router(ops: Ops) -> Router {
     let Ops { missing, metrics } = ops;
     Router::new()
-        .route(HEALTHZ, get(async || Json(json!({"status": "ok"}))))
+        .route(HEALTHZ, get(async || Answer(json!({"status": "ok"}))))
         .route(READYZ, get(async move || ready(&missing)))
         .route(
             METRICS,
@@ -52,7 +52,7 @@ pub(super) fn router(ops: Ops) -> Router {
 fn ready(missing: &[Missing]) -> Response {
     let missing: Vec<String> = missing.iter().flat_map(|missing| missing()).collect();
     if missing.is_empty() {
-        Json(json!({"status": "ready"})).into_response()
+        Answer(json!({"status": "ready"})).into_response()
     } else {
         Problem::RetryLater { missing }.into_response()
     }

@@ -13,6 +13,8 @@ use messages::Refusal;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, value::RawValue};
 
+use super::Answer;
+
 /// After how many seconds a call that came at a bad time may be tried again.
 const RETRY_AFTER_S: &str = "1";
 
@@ -258,7 +260,7 @@ impl IntoResponse for Problem {
             message: self.message(),
             details: self.details(),
         };
-        let mut response = (status, axum::Json(body)).into_response();
+        let mut response = (status, Answer(body)).into_response();
         if retryable {
             let after = HeaderValue::from_static(RETRY_AFTER_S);
             response.headers_mut().insert(header::RETRY_AFTER, after);

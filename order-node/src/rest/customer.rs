@@ -3,7 +3,6 @@
 use std::pin::pin;
 
 use axum::{
-    Json as Answer,
     extract::State,
     http::{HeaderMap, StatusCode},
 };
@@ -13,7 +12,7 @@ use messages::{
     order::{Command, Retry, Status},
 };
 use node::{
-    edge::{Change, IdempotencyKey, NoBody, PathId, Problem, Read, Trace},
+    edge::{Answer, Change, IdempotencyKey, NoBody, PathId, Problem, Read, Trace},
     host::Ask,
 };
 use tokio::time::Instant;

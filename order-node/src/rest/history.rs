@@ -1,9 +1,9 @@
 //! An order's history: every step from its ledger, oldest first.
 
-use axum::{Json as Answer, extract::State};
+use axum::extract::State;
 use messages::{EntityId, OrderId, Refusal, RequestId, Timestamp, id::kind, order::Step};
 use node::{
-    edge::{After, CURSOR_ITEMS_MAX, Cursor, PathId, Problem, Query, Read, cut},
+    edge::{After, Answer, CURSOR_ITEMS_MAX, Cursor, PathId, Problem, Query, Read, cut},
     table::{Kind, Reader, RowError},
 };
 use serde::Serialize;

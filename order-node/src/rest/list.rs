@@ -1,9 +1,9 @@
 //! Orders page by page, newest first.
 
-use axum::{Json as Answer, extract::State};
+use axum::extract::State;
 use messages::{EntityId, OrderId, UserId, order::Status};
 use node::{
-    edge::{List, Page, Problem, Query, count},
+    edge::{Answer, List, Page, Problem, Query, count},
     entity::Entity as _,
     store::{Database, Store as _},
     table::{Kind, Reader, RowError, Value},

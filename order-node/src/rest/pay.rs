@@ -1,7 +1,6 @@
 //! `POST /orders/{id}/payment`.
 
 use axum::{
-    Json as Answer,
     extract::State,
     http::{HeaderMap, StatusCode},
 };
@@ -12,7 +11,7 @@ use messages::{
     payment::{self, Reject, is_payment_id},
 };
 use node::{
-    edge::{Change, IdempotencyKey, Json, PathId, Problem, Trace},
+    edge::{Answer, Change, IdempotencyKey, Json, PathId, Problem, Trace},
     host::Ask,
 };
 use serde::Deserialize;

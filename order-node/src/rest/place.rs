@@ -3,14 +3,13 @@
 use std::pin::pin;
 
 use axum::{
-    Json as Answer,
     extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use messages::order::{Command, Place, Status};
 use node::{
-    edge::{Create, IdempotencyKey, Json, Problem, Trace},
+    edge::{Answer, Create, IdempotencyKey, Json, Problem, Trace},
     host::{Ask, Target},
 };
 use tokio::time::Instant;

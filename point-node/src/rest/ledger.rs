@@ -3,10 +3,10 @@
 //! A use that was closed before it came moved nothing: it is in the database's ledger, and not in
 //! this list.
 
-use axum::{Json as Answer, extract::State};
+use axum::extract::State;
 use messages::Timestamp;
 use node::{
-    edge::{After, CURSOR_ITEMS_MAX, Cursor, PathUser, Problem, Query, Read, cut},
+    edge::{After, Answer, CURSOR_ITEMS_MAX, Cursor, PathUser, Problem, Query, Read, cut},
     host::Service,
     table::{Kind, Reader, RowError},
 };

@@ -1,12 +1,12 @@
 //! The points of a user: read, and added to.
 
-use axum::{Json as Answer, extract::State};
+use axum::extract::State;
 use messages::{
     EntityId, Money, RequestId, UserId,
     point::{Charge, Command, Reply},
 };
 use node::{
-    edge::{Change, Json, PathUser, Problem, Read, RequiredKey, Trace},
+    edge::{Answer, Change, Json, PathUser, Problem, Read, RequiredKey, Trace},
     host::{Ask, Service},
 };
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,9 @@
 //! The catalogue: products page by page, newest first.
 
-use axum::{Json as Answer, extract::State};
+use axum::extract::State;
 use messages::{Money, product::Status};
 use node::{
-    edge::{List, Page, Problem, Query, count},
+    edge::{Answer, List, Page, Problem, Query, count},
     host::Service,
     store::Database,
     table::{Kind, Reader, RowError, Value},

@@ -3,10 +3,10 @@
 //! What moved no stock (made, edited, a reserve closed before it came) is in the database's ledger
 //! too, and not in this list.
 
-use axum::{Json as Answer, extract::State};
+use axum::extract::State;
 use messages::{Refusal, Timestamp, id::kind, product::AdjustReason};
 use node::{
-    edge::{After, CURSOR_ITEMS_MAX, Cursor, PathId, Problem, Query, Read, cut},
+    edge::{After, Answer, CURSOR_ITEMS_MAX, Cursor, PathId, Problem, Query, Read, cut},
     host::Service,
     table::{Kind, Reader, RowError, Value},
 };

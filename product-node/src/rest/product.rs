@@ -1,7 +1,6 @@
 //! One product: made, read, changed, taken off the shelf.
 
 use axum::{
-    Json as Answer,
     extract::State,
     http::{HeaderName, StatusCode, header},
 };
@@ -12,7 +11,7 @@ use messages::{
 };
 use node::{
     edge::{
-        Change, Create as CreateErrors, IdempotencyKey, Json, PathId, Problem, Read, Trace,
+        Answer, Change, Create as CreateErrors, IdempotencyKey, Json, PathId, Problem, Read, Trace,
         check_line,
     },
     host::{Ask, Service, Target},

@@ -1,13 +1,13 @@
 //! A product's stock: changed by hand, and by order systems other than ours.
 
-use axum::{Json as Answer, extract::State};
+use axum::extract::State;
 use messages::{
     Origin, ProductId, Quantity, Refusal, RequestId,
     id::{is_name, kind},
     product::{Adjust, AdjustReason, Command, Release, Reply, Reserve},
 };
 use node::{
-    edge::{Change, Json, PathId, Problem, RequiredKey, Trace},
+    edge::{Answer, Change, Json, PathId, Problem, RequiredKey, Trace},
     host::{Ask, Service},
 };
 use serde::{Deserialize, Serialize};
