@@ -50,7 +50,7 @@ pub struct Limits {
     #[arg(long, env = "ONHAND_CONNECTIONS_MAX", default_value_t = 16_384, value_parser = count())]
     pub connections_max: usize,
     /// How many decisions one commit makes durable
-    #[arg(long, env = "ONHAND_BATCH_MAX", default_value_t = 512, value_parser = count())]
+    #[arg(long, env = "ONHAND_BATCH_MAX", default_value_t = 128, value_parser = count())]
     pub batch_max: usize,
     /// How many commands one look into the ledger asks for
     #[arg(long, env = "ONHAND_LOOKUP_MAX", default_value_t = 256, value_parser = count())]
@@ -117,7 +117,7 @@ impl Default for Limits {
             in_flight_max: 8192,
             requests_max: 12_288,
             connections_max: 16_384,
-            batch_max: 512,
+            batch_max: 128,
             lookup_max: 256,
             remembered_max: 65_536,
             message_bytes_max: 262_144,

@@ -106,7 +106,7 @@ fn limits(seed: u64, chance: &Chance) -> Limits {
         in_flight_max: *chance.pick(&[24, 8192]),
         requests_max: 1,
         connections_max: 1,
-        batch_max: *chance.pick(&[1, 3, 512]),
+        batch_max: *chance.pick(&[1, 3, 128]),
         lookup_max: *chance.pick(&[1, 4, 256]),
         message_bytes_max: *chance.pick(&[600, 262_144]),
         lane_max: *chance.pick(&[6, 16_384]),
