@@ -78,27 +78,6 @@ impl Around {
         }
     }
 
-    /// Takes a place; `None` at the limit.
-    fn enter(&self) -> Option<Place<'_>> {
-        let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
-        // Made before the limit is looked at, so that the count goes back either way.
-        self.in_flight_gauge.increment(1.0);
-        let place = Place(self);
-        (before < self.requests_max).then_some(place)
-    }
-
-    fn count(&self, status: u16) {
-        if let Some(counter) = self.answered.get(usize::from(status.saturating_sub(100))) {
-            counter
-                .get_or_init(
-                    || metrics::counter!(names::HTTP_REQUESTS, "status" => status.to_string()),
-                )
-                .increment(1);
-        }
-    }
-}
-
-impl Around {
     /// Carries a request through.
     pub async fn carry(&self, mut request: Request, router: Router) -> Response {
         let begun = Instant::now();
@@ -145,6 +124,25 @@ impl Around {
                 response
             }
             Err(problem) => problem.into_response(),
+        }
+    }
+
+    /// Takes a place; `None` at the limit.
+    fn enter(&self) -> Option<Place<'_>> {
+        let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
+        // Made before the limit is looked at, so that the count goes back either way.
+        self.in_flight_gauge.increment(1.0);
+        let place = Place(self);
+        (before < self.requests_max).then_some(place)
+    }
+
+    fn count(&self, status: u16) {
+        if let Some(counter) = self.answered.get(usize::from(status.saturating_sub(100))) {
+            counter
+                .get_or_init(
+                    || metrics::counter!(names::HTTP_REQUESTS, "status" => status.to_string()),
+                )
+                .increment(1);
         }
     }
 }
