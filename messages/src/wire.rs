@@ -4,7 +4,7 @@
 //! read. Envelopes travel in an array; each is found by its own bytes, so that one that cannot be
 //! understood does not hide the ones beside it.
 
-use rmp::{Marker, decode::RmpRead as _};
+use rmp::Marker;
 use rmp_serde::{Deserializer, Serializer};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -104,15 +104,11 @@ pub fn split(payload: &[u8]) -> Vec<Result<&[u8], DecodeError>> {
 
 /// The length of the first MessagePack value in these bytes, however deep it is.
 fn skip(bytes: &[u8]) -> Result<usize, DecodeError> {
-    let cut_short = || DecodeError::Malformed("a value is cut short".into());
     let mut rest = bytes;
     let mut values: u64 = 1;
     while values > 0 {
         let (length, inside) = extent(&mut rest)?;
-        rest = usize::try_from(length)
-            .ok()
-            .and_then(|length| rest.get(length..))
-            .ok_or_else(cut_short)?;
+        take(&mut rest, length)?;
         values += inside;
         values -= 1;
     }
@@ -121,14 +117,10 @@ fn skip(bytes: &[u8]) -> Result<usize, DecodeError> {
 
 /// How many bytes and how many values stand behind the head of a value, which it reads.
 fn extent(rest: &mut &[u8]) -> Result<(u64, u64), DecodeError> {
-    let read = |error: &dyn std::fmt::Display| DecodeError::Malformed(error.to_string());
-    let marker = rmp::decode::read_marker(rest).map_err(|error| read(&error.0))?;
-    let mut count = |bytes: u32| -> Result<u64, DecodeError> {
-        Ok(match bytes {
-            1 => rest.read_data_u8().map_err(|error| read(&error))?.into(),
-            2 => rest.read_data_u16().map_err(|error| read(&error))?.into(),
-            _ => rest.read_data_u32().map_err(|error| read(&error))?.into(),
-        })
+    let marker = Marker::from_u8(take(rest, 1)?[0]);
+    let mut count = |bytes: u64| {
+        let bytes = take(rest, bytes)?.iter();
+        Ok(bytes.fold(0, |count, byte| count << 8 | u64::from(*byte)))
     };
     Ok(match marker {
         Marker::FixPos(_) | Marker::FixNeg(_) | Marker::Null | Marker::True | Marker::False => {
@@ -160,6 +152,17 @@ fn extent(rest: &mut &[u8]) -> Result<(u64, u64), DecodeError> {
             return Err(DecodeError::Malformed("a byte that begins no value".into()));
         }
     })
+}
+
+/// So many bytes from the front.
+fn take<'a>(rest: &mut &'a [u8], length: u64) -> Result<&'a [u8], DecodeError> {
+    let parts = usize::try_from(length)
+        .ok()
+        .and_then(|length| rest.split_at_checked(length));
+    let (front, behind) =
+        parts.ok_or_else(|| DecodeError::Malformed("a value is cut short".into()))?;
+    *rest = behind;
+    Ok(front)
 }
 
 fn write(bytes: &mut Vec<u8>, value: &impl Serialize) {
