@@ -2,6 +2,7 @@
 //! It shares two cores with the server that it measures, so it reads no more of an answer than it
 //! has to judge.
 
+use std::io;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -40,12 +41,7 @@ impl Connection {
 
     /// Asks for something of the load.
     pub(super) async fn ask(&mut self, request: &Request) -> Outcome {
-        let call = Call {
-            method: &request.method,
-            path: &request.path,
-            idempotency_key: None,
-            body: request.body.as_bytes(),
-        };
+        let call = Call::new(&request.method, &request.path, &request.body);
         match self.0.send(call).await {
             Ok(answer) => judge(request.wish, answer.status, answer.body),
             Err(fault) => Outcome::Unknown(format!("no answer: {fault}")),
@@ -65,22 +61,14 @@ impl Connection {
         body: &str,
         expected: StatusCode,
     ) -> Result<Value> {
-        let call = Call {
-            method: &method,
-            path,
-            idempotency_key: None,
-            body: body.as_bytes(),
-        };
-        self.demand(call, expected).await
+        self.demand(Call::new(&method, path, body), expected).await
     }
 
     /// Adds to a user's points, under an idempotency key.
     pub(super) async fn charge(&mut self, path: &str, body: &str, key: &str) -> Result<Value> {
         let call = Call {
-            method: &Method::POST,
-            path,
             idempotency_key: Some(key),
-            body: body.as_bytes(),
+            ..Call::new(&Method::POST, path, body)
         };
         self.demand(call, StatusCode::OK).await
     }
@@ -89,7 +77,8 @@ impl Connection {
         let path = call.path;
         let answer = tokio::time::timeout(ANSWER_WITHIN, self.0.send(call))
             .await
-            .with_context(|| format!("{path} gets no answer"))?
+            .map_err(io::Error::from)
+            .flatten()
             .with_context(|| format!("{path} gets no answer"))?;
         let status = answer.status;
         ensure!(
@@ -102,13 +91,7 @@ impl Connection {
 
     /// The status of a GET.
     pub(super) async fn status(&mut self, path: &str) -> Result<StatusCode> {
-        let call = Call {
-            method: &Method::GET,
-            path,
-            idempotency_key: None,
-            body: &[],
-        };
-        Ok(self.0.send(call).await?.status)
+        Ok(self.0.send(Call::new(&Method::GET, path, "")).await?.status)
     }
 }
 

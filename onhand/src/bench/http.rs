@@ -19,7 +19,7 @@ pub(super) struct Call<'a> {
     pub(super) path: &'a str,
     pub(super) idempotency_key: Option<&'a str>,
     /// JSON, or nothing.
-    pub(super) body: &'a [u8],
+    pub(super) body: &'a str,
 }
 
 /// An answer, in the memory of its connection.
@@ -102,7 +102,17 @@ impl Client {
     }
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    /// Without a key.
+    pub(super) const fn new(method: &'a Method, path: &'a str, body: &'a str) -> Self {
+        Self {
+            method,
+            path,
+            idempotency_key: None,
+            body,
+        }
+    }
+
     fn write(self, host: &str, bytes: &mut Vec<u8>) -> io::Result<()> {
         let Self { method, path, .. } = self;
         let length = self.body.len();
@@ -117,7 +127,7 @@ impl Call<'_> {
             write!(bytes, "idempotency-key: {key}\r\n")?;
         }
         bytes.extend_from_slice(b"\r\n");
-        bytes.extend_from_slice(self.body);
+        bytes.extend_from_slice(self.body.as_bytes());
         Ok(())
     }
 }
@@ -170,12 +180,7 @@ mod tests {
 
     use super::*;
 
-    const ASK: Call<'_> = Call {
-        method: &Method::POST,
-        path: "/orders",
-        idempotency_key: None,
-        body: br#"{"a":1}"#,
-    };
+    const ASK: Call<'_> = Call::new(&Method::POST, "/orders", r#"{"a":1}"#);
 
     #[test]
     fn a_request_is_one_piece() {
