@@ -16,6 +16,7 @@ use tokio::{sync::mpsc, time::Instant};
 use super::{
     Limits,
     dead::{self, Aside, DeadLetter},
+    fairness::Fairness,
     job::{Answered, Decision, Route},
     progress::Progress,
     publisher::Durable,
@@ -75,6 +76,7 @@ impl<E: Entity> Journal<E> {
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut waiting = Vec::with_capacity(self.limits.batch_max);
         let finish = Arc::clone(&self.finish);
+        let mut fairness = Fairness::default();
         loop {
             let most = if self.careful > 0 {
                 1
@@ -89,7 +91,11 @@ impl<E: Entity> Journal<E> {
                     0 => return self.finished().await,
                     n => {
                         self.careful = self.careful.saturating_sub(n);
-                        self.turn(&mut waiting).await
+                        let turn = self.turn(&mut waiting).await;
+                        if turn.is_ok() && fairness.others_first(n) {
+                            tokio::task::yield_now().await;
+                        }
+                        turn
                     }
                 },
                 () = finish.notified() => return self.finished().await,

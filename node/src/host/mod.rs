@@ -16,6 +16,7 @@ mod creations;
 mod dead;
 mod debts;
 mod failures;
+mod fairness;
 mod intake;
 mod job;
 mod journal;
