@@ -23,7 +23,7 @@ use messages::{
 };
 use node::{
     entity::{Context, Entity, Outgoing, Record},
-    table::{Row, RowError, Table, Touch, TouchedLines},
+    table::{Row, RowError, Table},
 };
 
 pub use change::{Acceptance, Change, What};
@@ -160,18 +160,8 @@ impl Entity for Order {
         })
     }
 
-    fn touches(&self, change: &Change) -> Touch {
-        self.state
-            .as_ref()
-            .map_or(Touch::None, |state| state.touches(change))
-    }
-
     fn to_row(&self) -> Row {
-        row::write(self, &TouchedLines::All)
-    }
-
-    fn changed_row(&self, touched: &TouchedLines) -> Row {
-        row::write(self, touched)
+        row::write(self)
     }
 
     fn from_row(id: &EntityId, row: Row) -> Result<Self, RowError> {

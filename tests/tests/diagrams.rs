@@ -84,7 +84,9 @@ fn a_migration_is_read_as_a_database_reads_it() {
         ) STRICT;
         CREATE UNIQUE INDEX thing_line ON thing (line);
         ALTER TABLE thing ADD COLUMN note TEXT;
-        CREATE TABLE other (id INTEGER NOT NULL PRIMARY KEY);";
+        CREATE TABLE other (id INTEGER NOT NULL PRIMARY KEY);
+        CREATE TABLE short_lived (id TEXT);
+        DROP TABLE short_lived;";
     let mut tables = Tables::new();
     read(sql, &mut tables);
     let shown =
@@ -99,6 +101,7 @@ fn a_migration_is_read_as_a_database_reads_it() {
         ]
     );
     assert_eq!(shown("other"), ["integer id PK"]);
+    assert!(!tables.contains_key("short_lived"));
 }
 
 /// SQLite has no truth values: they are integers there.
@@ -214,6 +217,10 @@ fn read(sql: &str, tables: &mut Tables) {
             ["ALTER", "TABLE", name, "ADD", "COLUMN", rest @ ..] => {
                 let table = tables.get_mut(*name).expect("a table that was made before");
                 table.extend(columns(&rest.join(" ")));
+            }
+            ["DROP", "TABLE", name] => {
+                let dropped = tables.remove(*name);
+                dropped.expect("a table that was made before");
             }
             ["DROP", "INDEX", ..] => {}
             ["ALTER" | "DROP", ..] => panic!("this test does not understand {statement}"),

@@ -6,9 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::Databases;
-use super::merge::{
-    EFFECT, EFFECT_SQL, ORDER, ORDER_SQL, Suspect, effect_of, joined, judge, order_of,
-};
+use super::merge::{EFFECT, EFFECT_SQL, ORDER, ORDER_SQL, Suspect, effect_of, judge, order_of};
 use super::order::{Effect, Order};
 use super::progress::Progress;
 use super::report::{Finding, Report};
@@ -102,10 +100,8 @@ async fn effects(suspect: &Suspect, products: &mut Snapshot) -> Result<Vec<Effec
 }
 
 async fn order(id: &str, orders: &mut Snapshot) -> Result<Option<Order>> {
-    let sql = format!("{ORDER_SQL} WHERE o.id = $1 ORDER BY l.line");
-    let mut lines = Vec::new();
-    for row in orders.all(sql, &[id.to_owned()], ORDER).await? {
-        lines.push(order_of(row)?.1);
-    }
-    Ok(joined(lines))
+    let sql = format!("{ORDER_SQL} WHERE id = $1");
+    let rows = orders.all(sql, &[id.to_owned()], ORDER).await?;
+    let order = rows.into_iter().next().map(order_of).transpose()?;
+    Ok(order.map(|(_, order)| order))
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use serde_json::json;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use tempfile::TempDir;
@@ -13,7 +14,10 @@ use super::{DatabaseUrl, Databases, Progress, audit};
 /// What the host keeps in the database of every service.
 pub(super) const HOST_TABLES: &str = include_str!("../../../migrations/host/sqlite/0001_host.sql");
 const PRODUCT_TABLES: &str = include_str!("../../../migrations/product/sqlite/0001_product.sql");
-const ORDER_TABLES: &str = include_str!("../../../migrations/order/sqlite/0001_order.sql");
+const ORDER_TABLES: [&str; 2] = [
+    include_str!("../../../migrations/order/sqlite/0001_order.sql"),
+    include_str!("../../../migrations/order/sqlite/0003_lines_in_orders.sql"),
+];
 
 pub(super) const MUG: &str = "0190a1b2-c3d4-7e5f-8a9b-0000000000aa";
 pub(super) const CUP: &str = "0190a1b2-c3d4-7e5f-8a9b-0000000000bb";
@@ -36,7 +40,9 @@ impl Books {
         books.product(HOST_TABLES).await;
         books.product(PRODUCT_TABLES).await;
         books.order(HOST_TABLES).await;
-        books.order(ORDER_TABLES).await;
+        for tables in ORDER_TABLES {
+            books.order(tables).await;
+        }
         let rows: [Effect; 15] = [
             (MUG, "client", "CREATE", String::new(), "created", Some(12)),
             (MUG, "client", "edit", String::new(), "edited", None),
@@ -111,19 +117,17 @@ impl Books {
 
     async fn place(&self, n: u32, status: &str, attempt: u32, lines: &[(&str, i64, &str)]) {
         let (id, owing) = (order(n), i32::from(status == "PENDING"));
+        let lines = lines.iter().map(|(product, quantity, hold)| {
+            json!({"productId": product, "quantity": quantity, "hold": hold})
+        });
+        let lines: serde_json::Value = lines.collect();
         self.order(&format!(
             "INSERT INTO orders VALUES ('{id}', 0, 1, {owing}, 'c{n}', 'u', '{status}', NULL, NULL, 0, \
-             {attempt}, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '', '', ''); \
+             {attempt}, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '', '', '', '{lines}'); \
              INSERT INTO ledger VALUES (0, {n}, '{id}', 1, 'client', 'place', NULL, 'placed', '{id}', \
              NULL, NULL, '{{}}', '')"
         ))
         .await;
-        for (line, (product, quantity, hold)) in lines.iter().enumerate() {
-            self.order(&format!(
-                "INSERT INTO order_line VALUES ('{id}', {line}, '{product}', {quantity}, NULL, NULL, '{hold}')"
-            ))
-            .await;
-        }
     }
 
     pub(super) async fn product(&self, sql: &str) {
@@ -187,4 +191,12 @@ impl Books {
 
 pub(super) fn order(n: u32) -> String {
     format!("0190a1b2-c3d4-7e5f-8a9b-{n:012}")
+}
+
+/// SQL that sets one field of all lines of an order.
+pub(super) fn set_lines(field: &str, value: &str, order: &str) -> String {
+    format!(
+        "UPDATE orders SET lines = (SELECT json_group_array(json_set(value, '$.{field}', {value})) \
+         FROM json_each(lines)) WHERE id = '{order}'"
+    )
 }

@@ -43,12 +43,9 @@ pub(super) const ORDER: &[Kind] = &[
     Kind::Integer,
     Kind::Text,
     Kind::Text,
-    Kind::Integer,
-    Kind::Text,
 ];
-pub(super) const ORDER_SQL: &str = "SELECT o.id, o.status, o.owing, o.cancelling, o.attempt, \
-     o.parts, l.product_id, l.quantity, l.hold \
-     FROM orders o LEFT JOIN order_line l ON l.order_id = o.id";
+pub(super) const ORDER_SQL: &str =
+    "SELECT id, status, owing, cancelling, attempt, lines, parts FROM orders";
 
 /// Judges every order by the effects that bear its id; answers those that want a second look.
 pub(super) async fn check(
@@ -61,21 +58,21 @@ pub(super) async fn check(
     let by_bytes = products.by_bytes();
     let sql = format!("{EFFECT_SQL} ORDER BY substr(request_id, 5, 36){by_bytes}");
     let mut effects = Groups::new(products.rows(sql, &[], EFFECT), effect_of);
-    let sql = format!("{ORDER_SQL} ORDER BY o.id{}, l.line", orders.by_bytes());
+    let sql = format!("{ORDER_SQL} ORDER BY id{}", orders.by_bytes());
     let mut orders = Groups::new(orders.rows(sql, &[], ORDER), order_of);
     let mut suspects = Suspects(Vec::new());
     let mut effect = effects.next(progress).await?;
     let mut order = orders.next(progress).await?;
     while let Some(id) = earlier(order.as_ref(), effect.as_ref()) {
-        let lines = take(&mut order, &id);
+        let row = take(&mut order, &id);
         let done = take(&mut effect, &id).unwrap_or_default();
-        if lines.is_some() {
+        if row.is_some() {
             order = orders.next(progress).await?;
         }
         if !done.is_empty() {
             effect = effects.next(progress).await?;
         }
-        let order = lines.and_then(joined);
+        let order = row.and_then(|rows| rows.into_iter().next());
         match &order {
             Some(order) => count(order, report),
             None => report.checked.orders_gone += 1,
@@ -199,42 +196,27 @@ pub(super) fn effect_of(mut row: Reader) -> Result<(String, Effect), RowError> {
     Ok((id, effect))
 }
 
-/// The order of a row of [`ORDER_SQL`], with one of its lines at most.
+/// The order of a row of [`ORDER_SQL`].
 pub(super) fn order_of(mut row: Reader) -> Result<(String, Order), RowError> {
     let id = row.text()?;
-    let mut order = Order {
+    let order = Order {
         id: id.clone(),
         status: row.text()?,
         owing: row.boolean()?,
         cancelling: row.boolean()?,
         attempt: row.integer()?,
+        lines: lines_of(&row.text()?)
+            .map_err(|error| RowError(format!("lines of order {id}: {error}")))?,
         parts_owed: parts_owed(row.text_or_null()?.as_deref()),
-        lines: Vec::new(),
     };
-    let (product, quantity, hold) = (
-        row.text_or_null()?,
-        row.integer_or_null()?,
-        row.text_or_null()?,
-    );
-    if let (Some(product), Some(quantity), Some(hold)) = (product, quantity, hold) {
-        order.lines.push(Line {
-            product,
-            quantity,
-            hold,
-        });
-    }
     Ok((id, order))
 }
 
-/// One order of the rows of its lines.
-pub(super) fn joined(rows: Vec<Order>) -> Option<Order> {
-    rows.into_iter().reduce(|mut order, row| {
-        order.lines.extend(row.lines);
-        order
-    })
+fn lines_of(json: &str) -> serde_json::Result<Vec<Line>> {
+    serde_json::from_str(json)
 }
 
-/// How many of the parts that no line's row says are asked for, or being given back.
+/// How many of the parts that no line says are asked for, or being given back.
 fn parts_owed(json: Option<&str>) -> u64 {
     let list = json.and_then(|json| serde_json::from_str::<Vec<serde_json::Value>>(json).ok());
     let owed = |part: &&serde_json::Value| part["hold"] == "asked" || part["hold"] == "releasing";

@@ -226,7 +226,7 @@ impl Databases {
     /// One moment of each: of the products first.
     async fn snapshots(&self) -> Result<(Snapshot, Snapshot)> {
         let product = open("products", &self.product, &["product", "ledger"]).await?;
-        let order = open("orders", &self.order, &["orders", "order_line", "ledger"]).await?;
+        let order = open("orders", &self.order, &["orders", "ledger"]).await?;
         Ok((product, order))
     }
 }

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+
 use super::report::Finding;
 
 /// An order as its database has it.
@@ -18,9 +20,10 @@ pub(super) struct Order {
     pub(super) lines: Vec<Line>,
 }
 
-/// One line of an order.
-#[derive(Clone, Debug)]
+/// One line of an order, as the column `lines` has it.
+#[derive(Clone, Debug, Deserialize)]
 pub(super) struct Line {
+    #[serde(rename = "productId")]
     pub(super) product: String,
     pub(super) quantity: i64,
     pub(super) hold: String,

@@ -1,6 +1,6 @@
 //! One thing wrong with books that agree, and that it is found.
 
-use super::books::{Books, CUP, MUG, order};
+use super::books::{Books, CUP, MUG, order, set_lines};
 use super::report::Report;
 
 #[tokio::test]
@@ -220,27 +220,27 @@ async fn an_order_that_contradicts_itself_or_is_gone_is_found() {
             "ledger versions",
         ),
         (
-            format!("UPDATE order_line SET hold = 'asked' WHERE order_id = '{confirmed}'"),
+            set_lines("hold", "'asked'", &confirmed),
             &confirmed,
             "found asked",
         ),
         (
-            format!("UPDATE order_line SET hold = 'held' WHERE order_id = '{cancelled}'"),
+            set_lines("hold", "'held'", &cancelled),
             &cancelled,
             "found held",
         ),
         (
-            format!("UPDATE order_line SET hold = 'held' WHERE order_id = '{failed}'"),
+            set_lines("hold", "'held'", &failed),
             &failed,
             "refused or released",
         ),
         (
-            format!("UPDATE order_line SET quantity = 4 WHERE order_id = '{confirmed}'"),
+            set_lines("quantity", "4", &confirmed),
             &confirmed,
             "expected 4",
         ),
         (
-            format!("DELETE FROM order_line WHERE order_id = '{failed}'"),
+            format!("UPDATE orders SET lines = '[]' WHERE id = '{failed}'"),
             &failed,
             "at least one",
         ),

@@ -4,7 +4,6 @@ use messages::{
     EntityId, Refusal, Timestamp,
     order::{Step, View},
 };
-use node::table::Touch;
 
 use super::{
     change::{Acceptance, Change, What},
@@ -153,37 +152,6 @@ impl State {
             Phase::Pending => self.ask(),
             Phase::Cancelling => self.undo(),
             Phase::Confirmed | Phase::Failed | Phase::Cancelled => {}
-        }
-    }
-
-    /// Which lines a change has touched: a line's row tells of its part of the stock too.
-    pub(super) fn touches(&self, change: &Change) -> Touch {
-        match &change.what {
-            What::Placed { .. }
-            | What::TurnedAway { .. }
-            | What::Failed { .. }
-            | What::CancelRequested
-            | What::Retried { .. } => Touch::All,
-            // Behind what may refuse to be undone, everything else is.
-            What::GivenBack { step, .. } if plan::row(*step).undo.may_refuse() => Touch::All,
-            What::Accepted(Acceptance { step, entity, .. })
-            | What::Confirmed {
-                last: Some(Acceptance { step, entity, .. }),
-                ..
-            }
-            | What::Refused { step, entity, .. }
-            | What::AcceptedLate { step, entity, .. }
-            | What::GivenBack { step, entity, .. } => Some(entity)
-                .filter(|_| *step == Step::Stock)
-                .and_then(|product| self.line_of(product))
-                .and_then(|number| i64::try_from(number).ok())
-                .map_or(Touch::None, Touch::One),
-            What::Kept { .. }
-            | What::Missing { .. }
-            | What::PaymentNamed { .. }
-            | What::Unpaid { .. }
-            | What::Confirmed { last: None, .. }
-            | What::Cancelled { .. } => Touch::None,
         }
     }
 

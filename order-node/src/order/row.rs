@@ -1,11 +1,13 @@
-//! An order as a row of the table `orders` and its lines as rows of `order_line`.
+//! An order as a row of the table `orders`.
+
+use std::borrow::Cow;
 
 use messages::{
-    CouponId, EntityId, Money, Quantity,
+    CouponId, EntityId, Money, ProductId, Quantity,
     order::{Status, Step},
 };
-use node::table::{self, Column, Lines, Reader, Row, RowError, Table, TouchedLines, Value};
-use serde::{Serialize, de::DeserializeOwned};
+use node::table::{Column, Reader, Row, RowError, Table, Value};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     Order,
@@ -15,7 +17,7 @@ use super::{
     wish::Wish,
 };
 
-/// The tables, as `migrations/order` makes them.
+/// The table, as `migrations/order` makes it.
 pub(super) const TABLE: Table = Table {
     name: "orders",
     columns: &[
@@ -33,6 +35,7 @@ pub(super) const TABLE: Table = Table {
         Column::integer("discount"),
         Column::integer("points_used"),
         Column::integer("amount_due"),
+        Column::text("lines"),
         Column::text("parts"),
         Column::text("traceparent"),
         Column::text("deadline_at"),
@@ -40,34 +43,31 @@ pub(super) const TABLE: Table = Table {
         Column::text("updated_at"),
     ],
     owing: true,
-    lines: Some(Lines {
-        name: "order_line",
-        parent: "order_id",
-        number: "line",
-        columns: &[
-            Column::text("product_id"),
-            Column::integer("quantity"),
-            Column::text("name"),
-            Column::integer("unit_price"),
-            Column::text("hold"),
-        ],
-    }),
+    lines: None,
     requests_first: false,
 };
 
-/// The row of an order, with those lines that were touched; one that was never placed has none.
-pub(super) fn write(order: &Order, touched: &TouchedLines) -> Row {
-    order.state.as_ref().map_or_else(Row::default, |state| Row {
-        values: values(state),
-        lines: (0..)
-            .zip(state.lines.iter().zip(asked(state)))
-            .filter(|(number, _)| touched.holds(*number))
-            .map(|(number, of)| table::Line {
-                number,
-                values: line(of),
-            })
-            .collect(),
-    })
+/// A line as the column `lines` has it, in a list of them as they were asked for: with its part of
+/// the present attempt.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenLine<'a> {
+    product_id: ProductId,
+    quantity: Quantity,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unit_price: Option<Money>,
+    hold: Hold,
+}
+
+/// The row of an order; one that was never placed has none.
+pub(super) fn write(order: &Order) -> Row {
+    let values = order.state.as_ref().map(values).unwrap_or_default();
+    Row {
+        values,
+        lines: Vec::new(),
+    }
 }
 
 fn values(state: &State) -> Vec<Value> {
@@ -88,6 +88,7 @@ fn values(state: &State) -> Vec<Value> {
         money(amounts.discount),
         money(amounts.points_used),
         money(amounts.amount_due),
+        lines(state).into(),
         parts(state).into(),
         state.traceparent.clone().into(),
         state.deadline_at.into(),
@@ -102,27 +103,29 @@ fn asked(state: &State) -> impl Iterator<Item = &Part> {
     state.parts.iter().filter(stock)
 }
 
-/// What the rows of the lines do not say of the parts.
+/// The lines, each with its part.
+fn lines(state: &State) -> String {
+    let lines = state.lines.iter().zip(asked(state));
+    let lines = lines.map(|(line, part)| WrittenLine {
+        product_id: line.product_id,
+        quantity: line.quantity,
+        name: line.name.as_deref().map(Cow::Borrowed),
+        unit_price: line.unit_price,
+        hold: part.hold,
+    });
+    json(&lines.collect::<Vec<_>>())
+}
+
+/// What the lines do not say of the parts.
 fn parts(state: &State) -> Option<String> {
     let parts = state.parts.iter().filter(|part| !in_line(state, part));
     let parts: Vec<&Part> = parts.collect();
     (!parts.is_empty()).then(|| json(&parts))
 }
 
-/// Whether the row of a line says all that is to be said of this part.
+/// Whether a line says all that is to be said of this part.
 fn in_line(state: &State, part: &Part) -> bool {
     part.step == Step::Stock && part.attempt == state.attempt && !part.late
-}
-
-/// A line, and its part of the present attempt.
-fn line((line, part): (&Line, &Part)) -> Vec<Value> {
-    vec![
-        line.product_id.to_string().into(),
-        i64::from(line.quantity.get()).into(),
-        line.name.clone().into(),
-        line.unit_price.map(Money::get).into(),
-        part.hold.name().into(),
-    ]
 }
 
 /// The order of a row.
@@ -134,14 +137,14 @@ pub(super) fn read(id: &EntityId, row: Row) -> Result<Order, RowError> {
     let status = Status::from_name(&values.text()?).ok_or_else(|| unreadable("status"))?;
     // The code of the refusal, which the detail has in full.
     values.text_or_null()?;
-    let failure: Option<Failure> = from_json(values.text_or_null()?)?;
+    let failure: Option<Failure> = from_json_or_null(values.text_or_null()?)?;
     let phase =
         Phase::of(status, values.boolean()?).ok_or_else(|| unreadable("status and cancelling"))?;
     let attempt = u32::try_from(values.integer()?).map_err(|_| unreadable("attempt"))?;
     let wish = Wish {
         points: money(&mut values)?,
         coupon_id: coupon(values.text_or_null()?)?,
-        payment: from_json(values.text_or_null()?)?,
+        payment: from_json_or_null(values.text_or_null()?)?,
     };
     // The subtotal and the amount due follow from the others.
     values.integer_or_null()?;
@@ -149,19 +152,24 @@ pub(super) fn read(id: &EntityId, row: Row) -> Result<Order, RowError> {
     // Points that are not asked for are none.
     let points_used = money(&mut values)?.filter(|points| *points > Money::ZERO);
     values.integer_or_null()?;
-    let mut others: Vec<Part> = from_json(values.text_or_null()?)?.unwrap_or_default();
-    let mut lines = Vec::with_capacity(row.lines.len());
-    let mut parts = Vec::with_capacity(row.lines.len() + others.len());
-    for row in row.lines {
-        let (line, hold) = read_line(row.values)?;
+    let written: Vec<WrittenLine<'_>> = from_json(&values.text()?)?;
+    let mut others: Vec<Part> = from_json_or_null(values.text_or_null()?)?.unwrap_or_default();
+    let mut lines = Vec::with_capacity(written.len());
+    let mut parts = Vec::with_capacity(written.len() + others.len());
+    for line in written {
         let (entity, pieces) = (line.product_id.entity(), line.quantity.get());
         let mut part = Part::new(Step::Stock, entity, attempt, pieces.into());
-        part.hold = hold;
+        part.hold = line.hold;
         let said = others
             .iter()
             .position(|other| other.is(part.step, &part.entity, attempt));
         parts.push(said.map_or(part, |n| others.remove(n)));
-        lines.push(line);
+        lines.push(Line {
+            product_id: line.product_id,
+            quantity: line.quantity,
+            name: line.name.map(Cow::into_owned),
+            unit_price: line.unit_price,
+        });
     }
     parts.append(&mut others);
     let mut state = State {
@@ -188,22 +196,6 @@ pub(super) fn read(id: &EntityId, row: Row) -> Result<Order, RowError> {
     })
 }
 
-fn read_line(values: Vec<Value>) -> Result<(Line, Hold), RowError> {
-    let unreadable = |what: &str| RowError(format!("line: {what}"));
-    let mut values = Reader::new(values);
-    let line = Line {
-        product_id: values.parsed()?,
-        quantity: u32::try_from(values.integer()?)
-            .ok()
-            .and_then(Quantity::new)
-            .ok_or_else(|| unreadable("quantity"))?,
-        name: values.text_or_null()?,
-        unit_price: money(&mut values)?,
-    };
-    let hold = Hold::from_name(&values.text()?).ok_or_else(|| unreadable("hold"))?;
-    Ok((line, hold))
-}
-
 fn money(values: &mut Reader) -> Result<Option<Money>, RowError> {
     let amount = values.integer_or_null()?;
     amount
@@ -220,7 +212,10 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("text and integers are JSON")
 }
 
-fn from_json<T: DeserializeOwned>(text: Option<String>) -> Result<Option<T>, RowError> {
-    text.map(|text| serde_json::from_str(&text).map_err(|e| RowError(format!("{text:?}: {e}"))))
-        .transpose()
+fn from_json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, RowError> {
+    serde_json::from_str(text).map_err(|error| RowError(format!("{text:?}: {error}")))
+}
+
+fn from_json_or_null<T: DeserializeOwned>(text: Option<String>) -> Result<Option<T>, RowError> {
+    text.map(|text| from_json(&text)).transpose()
 }

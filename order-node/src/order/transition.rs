@@ -159,30 +159,4 @@ impl Hold {
             | (Self::Released, _) => None,
         }
     }
-
-    /// The word in the table.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Asked => "asked",
-            Self::Held => "held",
-            Self::Refused => "refused",
-            Self::Releasing => "releasing",
-            Self::Released => "released",
-            Self::Kept => "kept",
-        }
-    }
-
-    /// The hold of this name.
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [
-            Self::Asked,
-            Self::Held,
-            Self::Refused,
-            Self::Releasing,
-            Self::Released,
-            Self::Kept,
-        ]
-        .into_iter()
-        .find(|hold| hold.name() == name)
-    }
 }
