@@ -4,6 +4,8 @@
 //! makes of the tables is committed together with the ids of the events and the position behind
 //! them, whole or not at all.
 
+use std::collections::BTreeMap;
+
 use messages::digest::fnv1a;
 use sqlx::Row as _;
 
@@ -24,7 +26,14 @@ const POSITION: [Column; 4] = [
     Column::integer("sequence"),
     Column::text("at"),
 ];
-const SEEN: [Column; 2] = [Column::text("source"), Column::integer("number")];
+/// Ids that were taken in: a row for a block of numbers of a source, a bit a number.
+const SEEN: [Column; 3] = [
+    Column::text("source"),
+    Column::integer("block"),
+    Column::integer("numbers"),
+];
+/// How many numbers a row of [`SEEN`] tells of.
+const BLOCK: i64 = 64;
 
 /// What a reader writes into one of its tables.
 #[derive(Clone, Debug)]
@@ -139,16 +148,16 @@ pub struct EventWriter {
 impl EventWriter {
     /// What was taken in so far.
     pub async fn standing(&mut self) -> Result<EventStanding, StoreFault> {
-        let seen = self.read("event_seen", &SEEN).await?;
+        let blocks = self.read("event_seen_block", &SEEN).await?;
         let position = self.read("event_position", &POSITION[1..]).await?;
-        let seen: Result<Vec<SeenRow>, RowError> = seen
-            .into_iter()
-            .map(|row| {
-                let mut row = Reader::new(row);
-                Ok((row.text()?, row.integer()?))
-            })
-            .collect();
-        let seen = seen.map_err(unreadable)?;
+        let mut seen = Vec::new();
+        for row in blocks {
+            let mut row = Reader::new(row);
+            let source = row.text().map_err(unreadable)?;
+            let block = row.integer().map_err(unreadable)?;
+            let bits = row.integer().map_err(unreadable)?;
+            seen.extend(numbers(block, bits).map(|number| (source.clone(), number)));
+        }
         let position = position
             .into_iter()
             .next()
@@ -218,28 +227,49 @@ fn statements(dialect: Dialect, batch: &EventBatch) -> Vec<Statement<'_>> {
         let sql = dialect.insert(table, columns, conflict);
         statements.push(write(sql, *columns, rows.collect()));
     }
-    let seen = dialect.insert("event_seen", &SEEN, "ON CONFLICT DO NOTHING");
-    let rows = batch.seen.iter().map(seen_values).collect();
-    statements.push(write(seen, &SEEN, rows));
+    let seen = dialect.insert(
+        "event_seen_block",
+        &SEEN,
+        // The others of a block were taken in before.
+        "ON CONFLICT (source, block) DO UPDATE SET numbers = event_seen_block.numbers | excluded.numbers",
+    );
+    statements.push(write(seen, &SEEN, blocks(&batch.seen)));
     let position = sql::upsert(&["id"], &POSITION);
     let position = dialect.insert("event_position", &POSITION, &position);
     let rows = batch.position.iter().map(position_values).collect();
     statements.push(write(position, &POSITION, rows));
     let forget = match dialect {
-        Dialect::Sqlite => "DELETE FROM event_seen WHERE source = ? AND number <= ?",
+        Dialect::Sqlite => "DELETE FROM event_seen_block WHERE source = ? AND block < ?",
         Dialect::Postgres => {
-            "DELETE FROM event_seen s USING UNNEST($1::text[], $2::bigint[]) AS f (source, number)
-             WHERE s.source = f.source AND s.number <= f.number"
+            "DELETE FROM event_seen_block s USING UNNEST($1::text[], $2::bigint[]) AS f (source, block)
+             WHERE s.source = f.source AND s.block < f.block"
         }
     };
-    let rows = batch.forget.iter().map(seen_values).collect();
-    statements.push(write(forget.to_owned(), &SEEN, rows));
+    let rows = batch.forget.iter().filter_map(|(source, number)| {
+        let first = (number + 1) / BLOCK;
+        (first > 0).then(|| vec![source.as_str().into(), first.into()])
+    });
+    statements.push(write(forget.to_owned(), &SEEN[..2], rows.collect()));
     statements.retain(|statement| !statement.rows.is_empty());
     statements
 }
 
-fn seen_values((source, number): &SeenRow) -> Vec<Field<'_>> {
-    vec![source.as_str().into(), (*number).into()]
+/// The rows that tell of ids.
+fn blocks(ids: &[SeenRow]) -> Vec<Vec<Field<'_>>> {
+    let mut blocks: BTreeMap<(&str, i64), i64> = BTreeMap::new();
+    for (source, number) in ids {
+        let block = blocks.entry((source, number / BLOCK)).or_default();
+        *block |= 1 << (number % BLOCK);
+    }
+    let rows = blocks.into_iter();
+    rows.map(|((source, block), bits)| vec![source.into(), block.into(), bits.into()])
+        .collect()
+}
+
+/// The numbers that a row tells of.
+fn numbers(block: i64, bits: i64) -> impl Iterator<Item = i64> {
+    let numbers = (0..BLOCK).filter(move |bit| bits & (1 << bit) != 0);
+    numbers.map(move |bit| block * BLOCK + bit)
 }
 
 fn position_values(position: &Position) -> Vec<Field<'_>> {
@@ -263,4 +293,52 @@ fn position_of(row: Vec<Value>) -> Result<Position, RowError> {
 /// The key of a reader's advisory lock: one number, so that it meets none of the services' pairs.
 fn lock_key(name: &str) -> i64 {
     fnv1a(format!("onhand/events/{name}").as_bytes()).cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The numbers that rows tell of, by source.
+    fn told(rows: Vec<Vec<Field<'_>>>) -> BTreeSet<SeenRow> {
+        let each = rows.into_iter().flat_map(|row| match &row[..] {
+            [
+                Field::Text(Some(source)),
+                Field::Integer(Some(block)),
+                Field::Integer(Some(bits)),
+            ] => {
+                let source = source.to_string();
+                let of = move |number| (source.clone(), number);
+                numbers(*block, *bits).map(of).collect::<Vec<_>>()
+            }
+            _ => panic!("no row of a block"),
+        });
+        each.collect()
+    }
+
+    #[test]
+    fn numbers_of_one_block_share_a_row() {
+        let ids = [
+            ("order-3", 1),
+            ("order-3", 63),
+            ("order-3", 64),
+            ("order-4", 1),
+        ]
+        .map(|(source, number)| (source.to_owned(), number));
+        assert_eq!(blocks(&ids).len(), 3);
+        assert_eq!(told(blocks(&ids)), ids.into());
+    }
+
+    proptest! {
+        #[test]
+        fn rows_tell_of_the_ids_that_they_were_made_of(
+            ids in proptest::collection::vec(("order-[0-3]", 1..300_i64), 0..200),
+        ) {
+            prop_assert_eq!(told(blocks(&ids)), ids.into_iter().collect());
+        }
+    }
 }

@@ -25,6 +25,7 @@ mod refused;
 mod repeats;
 mod resends;
 mod residents;
+mod seen;
 mod shop;
 mod shortages;
 mod toy;
