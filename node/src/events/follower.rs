@@ -13,7 +13,10 @@ use std::{
 };
 
 use messages::{Timestamp, subject};
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 
 use crate::{
     bus::{Bus, BusFault, Delivery, Link, Reader, Start, holds},
@@ -22,6 +25,9 @@ use crate::{
 
 /// How long to wait after a failure of the broker.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// How many messages are gathered at most, by [`Follower::gather`]; a few more where they came along.
+const GATHERED_MAX: usize = 256;
 
 /// Where a follower starts.
 #[derive(Clone, Debug)]
@@ -42,6 +48,8 @@ pub struct Follower {
     place: Place,
     link: watch::Receiver<Link>,
     reading: Option<Under>,
+    /// The identity of the stream that the last messages came from.
+    stream: String,
     following: Arc<AtomicBool>,
 }
 
@@ -64,6 +72,7 @@ impl Follower {
             place,
             link,
             reading: None,
+            stream: String::new(),
             following: Arc::default(),
         }
     }
@@ -75,7 +84,7 @@ impl Follower {
 
     /// The identity of the stream that the last messages came from.
     pub fn stream(&self) -> &str {
-        self.reading.as_ref().map_or("", |under| &under.stream)
+        &self.stream
     }
 
     /// What has come: at least one message. Waits as long as the broker is away. Cancel safe.
@@ -86,10 +95,32 @@ impl Follower {
                 Ok(None) => {}
                 Err(error) => tracing::debug!(%error, "events wait for the broker"),
             }
-            self.following.store(false, Ordering::Release);
-            self.reading = None;
+            self.end_reading();
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// What has come, as [`next`](Self::next) gives it, and what else comes up to a time: as long as
+    /// it is of the same stream, and not too many. Not cancel safe: what was gathered so far would be lost.
+    pub async fn gather(&mut self, until: Instant) -> Vec<Delivery> {
+        let mut gathered = self.next().await;
+        while gathered.len() < GATHERED_MAX {
+            match timeout_at(until, self.try_next()).await {
+                Ok(Ok(Some(more))) => gathered.extend(more),
+                // What comes then may be of another stream.
+                Ok(_) => {
+                    self.end_reading();
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        gathered
+    }
+
+    fn end_reading(&mut self) {
+        self.following.store(false, Ordering::Release);
+        self.reading = None;
     }
 
     /// What has come; nothing where reading must start again.
@@ -114,6 +145,7 @@ impl Follower {
             }
         };
         if let Some(last) = deliveries.last() {
+            self.stream.clone_from(&under.stream);
             self.place = Place::Behind(Position {
                 stream: under.stream.clone(),
                 sequence: last.sequence,

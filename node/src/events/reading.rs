@@ -25,6 +25,9 @@ use crate::{
 
 /// How often the writer's connection is looked at when no events come.
 const LOOK: Duration = Duration::from_secs(1);
+/// For how long what comes is gathered, counted from when the last was taken: what comes alone is
+/// taken at once, and many share a commit, which costs a sync of the disk and more than a few events.
+const TOGETHER: Duration = Duration::from_millis(100);
 /// How long a process waits before it looks again whether it may write.
 const STANDBY: Duration = Duration::from_millis(500);
 
@@ -139,7 +142,11 @@ impl<P: Projection> Reading<P> {
         let loaded = meanwhile(&mut writer, &mut stop, mirror.load(&self.0.database)).await?;
         if let Some(loaded) = loaded {
             loaded?;
-            while let Some(deliveries) = meanwhile(&mut writer, &mut stop, follower.next()).await? {
+            let mut until = Instant::now();
+            while let Some(deliveries) =
+                meanwhile(&mut writer, &mut stop, follower.gather(until)).await?
+            {
+                until = Instant::now() + TOGETHER;
                 let stream = follower.stream();
                 take::<P>(&mut writer, &mut seen, mirror, stream, &deliveries).await?;
             }

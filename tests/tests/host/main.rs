@@ -15,6 +15,7 @@ mod creations;
 mod durability;
 mod errand;
 mod events;
+mod following;
 mod goods;
 mod limits;
 mod losses;
